@@ -1,0 +1,601 @@
+/**
+ * hybrid.h: the whole C ABI of Hybrid's core. Every binding is generated from this file.
+ *
+ * Conventions that hold for every function below:
+ *  - A function returns a hy_status; HY_OK is zero. On any other status the outputs are untouched unless the function says
+ *    otherwise, and hy_last_error() holds one sentence for the calling thread: the operation, what was given, what was expected.
+ *  - Tensors are views that the caller owns. Outputs are allocated by the caller with the exact shape that is documented.
+ *    The core reads and writes nothing outside a view, keeps no pointer to it after returning, and never changes a `const` operand.
+ *  - Inputs may have any non-negative strides (a stride of 0 broadcasts). An output must not alias itself (a stride of 0 over an
+ *    extent above 1); it may be the very same view as an input in elementwise operations, and must not overlap one in any other way.
+ *  - All tensors of a call live on the device that the call names: otherwise HY_BAD_DEVICE.
+ *  - "Floating" means float32 or float64. Unless said otherwise, all floating operands of a call have one dtype: otherwise HY_BAD_DTYPE.
+ *  - Results do not depend on the number of threads.
+ *  - Functions may be called from any thread at any time. A device is never closed.
+ */
+#ifndef HYBRID_H
+#define HYBRID_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(_WIN32)
+#  ifdef HY_BUILD
+#    define HY_API __declspec(dllexport)
+#  else
+#    define HY_API __declspec(dllimport)
+#  endif
+#else
+#  define HY_API __attribute__((visibility("default")))
+#endif
+
+/* ---------------------------------------------------------------------------------------------------------------------- */
+/* Types                                                                                                                  */
+/* ---------------------------------------------------------------------------------------------------------------------- */
+
+/** The number of axes that a tensor may have. */
+#define HY_MAX_DIMS 8
+
+/** Rises by one whenever a declaration in this file changes incompatibly. */
+#define HY_ABI_VERSION 1
+
+/** What became of a call. */
+typedef enum hy_status {
+    HY_OK = 0,             /**< The call did what it says. */
+    HY_BAD_ARGUMENT = 1,   /**< An argument that is no tensor is wrong, or a required pointer is NULL. */
+    HY_BAD_SHAPE = 2,      /**< Shapes or strides do not fit the operation or one another. */
+    HY_BAD_DTYPE = 3,      /**< The operation does not take this dtype, or dtypes do not match. */
+    HY_BAD_DEVICE = 4,     /**< A tensor lives on another device than the call, or there is no such device. */
+    HY_OUT_OF_RANGE = 5,   /**< A value inside a tensor (an index, a label) is out of range. */
+    HY_OUT_OF_MEMORY = 6,  /**< The device cannot supply the memory, or the limit set on it forbids it. */
+    HY_UNSUPPORTED = 7,    /**< The device has no implementation of this operation. */
+    HY_INTERNAL = 8        /**< A defect of the core itself. */
+} hy_status;
+
+/** The type of a tensor's elements. */
+typedef enum hy_dtype {
+    HY_FLOAT32 = 0,  /**< IEEE 754 single precision, 4 bytes. */
+    HY_FLOAT64 = 1,  /**< IEEE 754 double precision, 8 bytes. */
+    HY_INT32 = 2,    /**< Signed 32-bit integer; arithmetic wraps. */
+    HY_INT64 = 3,    /**< Signed 64-bit integer; arithmetic wraps. */
+    HY_UINT8 = 4,    /**< Unsigned 8-bit integer; arithmetic wraps. */
+    HY_BOOL = 5      /**< One byte, 0 or 1. */
+} hy_dtype;
+
+/** The kind of a device. */
+typedef enum hy_device_kind {
+    HY_CPU = 0,  /**< The processor that runs the caller. */
+    HY_CUDA = 1  /**< An NVIDIA GPU. */
+} hy_device_kind;
+
+/** A device: opaque, owned by the core, valid until the process ends. */
+typedef struct hy_device hy_device;
+
+/** A view of a tensor: where its first element is and how to reach the others. */
+typedef struct hy_tensor {
+    void *data;                    /**< Address of element [0, 0, …]; may be NULL when the view holds no element. */
+    hy_device *device;             /**< The device that the data lives on. */
+    int32_t dtype;                 /**< A hy_dtype. */
+    int32_t ndim;                  /**< Number of axes, 0 to HY_MAX_DIMS; 0 is a single element. */
+    int64_t shape[HY_MAX_DIMS];    /**< Extent of each axis, 0 or more; entries from ndim on are ignored. */
+    int64_t strides[HY_MAX_DIMS];  /**< Distance between neighbours along each axis, in elements, 0 or more. */
+} hy_tensor;
+
+/* ---------------------------------------------------------------------------------------------------------------------- */
+/* The library                                                                                                            */
+/* ---------------------------------------------------------------------------------------------------------------------- */
+
+/** The HY_ABI_VERSION that the library was built with. */
+HY_API int32_t hy_abi_version(void);
+
+/** The library's version, "major.minor.patch"; static storage. */
+HY_API const char *hy_version(void);
+
+/** The sentence that the calling thread's last failed call left; "" before the first. Valid until the thread's next failure. */
+HY_API const char *hy_last_error(void);
+
+/** sizeof(hy_tensor), for a binding to compare with its own.
+ *  @param name   a struct's name, such as "hy_tensor"
+ *  @param field  a field's name for its offset, or NULL for the struct's size
+ *  @return the size or offset in bytes; -1 when there is no such struct or field
+ */
+HY_API int64_t hy_layout(const char *name, const char *field);
+
+/* ---------------------------------------------------------------------------------------------------------------------- */
+/* Devices and threads                                                                                                    */
+/* ---------------------------------------------------------------------------------------------------------------------- */
+
+/** What a device is. */
+typedef struct hy_device_info {
+    int32_t kind;           /**< A hy_device_kind. */
+    int32_t index;          /**< Which one of its kind, from 0. */
+    int32_t cores;          /**< CPU: processors that this process may run on. CUDA: multiprocessors. */
+    int32_t vector_bytes;   /**< CPU: width of the kernels' vectors in bytes; otherwise 0. */
+    int64_t memory_bytes;   /**< Memory of the device in bytes; 0 when unknown. */
+    char name[64];          /**< The processor's own name, zero-terminated. */
+    char isa[32];           /**< CPU: "x86-64", "avx2", "avx512", "neon" or "reference"; CUDA: "sm_90" and the like. */
+    char blas[64];          /**< The BLAS that serves plain GEMM where it is faster, with its version; "none" without one. */
+} hy_device_info;
+
+/** Finds a device.
+ *  @param kind    a hy_device_kind
+ *  @param index   which one of its kind, from 0; the CPU has index 0 only
+ *  @param device  receives the device; the same handle every time
+ *  @return HY_OK; HY_BAD_DEVICE when there is no such device
+ */
+HY_API hy_status hy_device_get(int32_t kind, int32_t index, hy_device **device);
+
+/** Describes a device.
+ *  @param device  the device
+ *  @param info    receives the description
+ */
+HY_API hy_status hy_device_describe(hy_device *device, hy_device_info *info);
+
+/** Waits until everything that was asked of the device is done. Immediate on the CPU. */
+HY_API hy_status hy_synchronize(hy_device *device);
+
+/** The number of threads that CPU kernels use, the caller's included. */
+HY_API int32_t hy_get_num_threads(void);
+
+/** Sets the number of threads that CPU kernels use; results do not depend on it.
+ *  @param count  1 to 256
+ *  @return HY_OK; HY_BAD_ARGUMENT when out of range
+ */
+HY_API hy_status hy_set_num_threads(int32_t count);
+
+/* ---------------------------------------------------------------------------------------------------------------------- */
+/* Memory                                                                                                                 */
+/* ---------------------------------------------------------------------------------------------------------------------- */
+
+/** Counters of a device's caching allocator, in bytes unless said otherwise. */
+typedef struct hy_memory_stats {
+    int64_t live;           /**< Handed out and not yet freed. */
+    int64_t live_peak;      /**< The highest value of `live`. */
+    int64_t cached;         /**< Freed by callers, kept for reuse. */
+    int64_t limit;          /**< The limit on live + cached; 0 when there is none. */
+    int64_t allocations;    /**< Number of hy_alloc calls that succeeded. */
+    int64_t system_allocations;  /**< Number of blocks asked of the system: the cache's misses. */
+} hy_memory_stats;
+
+/** Allocates memory from the device's cache; aligned to 64 bytes, its contents undefined. Reads of up to 64 bytes past the end of
+ *  the block are within memory that the allocator owns.
+ *  @param device  the device
+ *  @param bytes   0 or more; 0 gives NULL
+ *  @param data    receives the address
+ *  @return HY_OK; HY_OUT_OF_MEMORY, whose message says what was asked, live and cached; HY_BAD_ARGUMENT when bytes is negative
+ */
+HY_API hy_status hy_alloc(hy_device *device, int64_t bytes, void **data);
+
+/** Gives a block back to the device's cache. NULL is allowed. An address that hy_alloc did not give, or one freed twice, is HY_BAD_ARGUMENT. */
+HY_API hy_status hy_free(hy_device *device, void *data);
+
+/** Reads the allocator's counters. */
+HY_API hy_status hy_memory_get_stats(hy_device *device, hy_memory_stats *stats);
+
+/** Returns all cached blocks to the system. */
+HY_API hy_status hy_memory_trim(hy_device *device);
+
+/** Limits what the allocator may hold, live and cached together.
+ *  @param bytes  the limit; 0 lifts it
+ */
+HY_API hy_status hy_memory_set_limit(hy_device *device, int64_t bytes);
+
+/** Copies bytes between devices, or between a device and the host (a NULL device).
+ *  @param to_device    device of `to`; NULL for host memory
+ *  @param to           destination
+ *  @param from_device  device of `from`; NULL for host memory
+ *  @param from         source; must not overlap the destination
+ *  @param bytes        0 or more
+ */
+HY_API hy_status hy_transfer(hy_device *to_device, void *to, hy_device *from_device, const void *from, int64_t bytes);
+
+/* ---------------------------------------------------------------------------------------------------------------------- */
+/* Filling and random numbers                                                                                             */
+/* ---------------------------------------------------------------------------------------------------------------------- */
+
+/** y = value, cast to y's dtype as a C cast does; bool becomes value != 0. Any dtype. */
+HY_API hy_status hy_fill(hy_device *device, double value, const hy_tensor *y);
+
+/** y[i] = start + i * step over y's elements in row-major order, computed in double precision (integers: in int64). Any dtype but bool. */
+HY_API hy_status hy_arange(hy_device *device, double start, double step, const hy_tensor *y);
+
+/** y = uniform random numbers in [low, high). Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011):
+ *  element i in row-major order reads the counter (offset + i), whatever the strides, so that the numbers depend on seed and
+ *  offset alone. float32 uses 24 random bits, float64 53.
+ *  @param seed    the Philox key
+ *  @param offset  counter of the first element; a caller that draws n elements next continues at offset + n
+ *  @param y       floating
+ */
+HY_API hy_status hy_random_uniform(hy_device *device, uint64_t seed, uint64_t offset, double low, double high, const hy_tensor *y);
+
+/** y = normally distributed random numbers, by Box and Muller's transform of the counter's words, the cosine branch; see hy_random_uniform.
+ *  @param mean  mean of the distribution
+ *  @param std   standard deviation, 0 or more
+ *  @param y     floating
+ */
+HY_API hy_status hy_random_normal(hy_device *device, uint64_t seed, uint64_t offset, double mean, double std, const hy_tensor *y);
+
+/** y = uniform random integers in [low, high); see hy_random_uniform.
+ *  @param y  any dtype but bool; low and high - 1 must be representable
+ *  @return HY_OK; HY_BAD_ARGUMENT when low >= high
+ */
+HY_API hy_status hy_random_integers(hy_device *device, uint64_t seed, uint64_t offset, int64_t low, int64_t high, const hy_tensor *y);
+
+/** y = 1 with probability p, else 0; see hy_random_uniform.
+ *  @param p  0 to 1
+ *  @param y  any dtype
+ */
+HY_API hy_status hy_random_bernoulli(hy_device *device, uint64_t seed, uint64_t offset, double p, const hy_tensor *y);
+
+/* ---------------------------------------------------------------------------------------------------------------------- */
+/* Elementwise operations: the lists and formulas are in ops.def                                                          */
+/* ---------------------------------------------------------------------------------------------------------------------- */
+
+/** Operations of one operand, from ops.def. */
+typedef enum hy_unary_op {
+#define HY_UNARY(name, dtypes, param, forward, derivative, reads, low, high, doc) HY_UNARY_##name,
+#include "hybrid/ops.def"
+    HY_UNARY_COUNT /**< How many there are. */
+} hy_unary_op;
+
+/** Operations of two operands, from ops.def. */
+typedef enum hy_binary_op {
+#define HY_BINARY(name, dtypes, forward, derivative_a, derivative_b, reads, low_a, high_a, low_b, high_b, doc) HY_BINARY_##name,
+#include "hybrid/ops.def"
+    HY_BINARY_COUNT /**< How many there are. */
+} hy_binary_op;
+
+/** Comparisons and logical operations of two operands, from ops.def. */
+typedef enum hy_compare_op {
+#define HY_COMPARE(name, condition, doc) HY_COMPARE_##name,
+#include "hybrid/ops.def"
+    HY_COMPARE_COUNT /**< How many there are. */
+} hy_compare_op;
+
+/** y = op(x), elementwise.
+ *  @param op  a hy_unary_op
+ *  @param p   the operation's parameter where it has one (a slope, say); ignored otherwise
+ *  @param x   floating; integers too where the operation's row says ANY
+ *  @param y   shape and dtype of x
+ */
+HY_API hy_status hy_unary(hy_device *device, int32_t op, double p, const hy_tensor *x, const hy_tensor *y);
+
+/** dx = the derivative's formula in ops.def: g times dy/dx.
+ *  @param op  a hy_unary_op
+ *  @param p   as given to hy_unary
+ *  @param x   the input, or NULL when the row reads only OUTPUT or NONE
+ *  @param y   the output, or NULL when the row reads only INPUT or NONE
+ *  @param g   gradient of y
+ *  @param dx  receives the gradient of x; floating, like all of them, and of one shape
+ */
+HY_API hy_status hy_unary_backward(hy_device *device, int32_t op, double p, const hy_tensor *x, const hy_tensor *y, const hy_tensor *g, const hy_tensor *dx);
+
+/** y = op(a, b), elementwise, broadcasting a and b to y as PyTorch does: shapes are aligned at the last axis and an extent of 1 stretches.
+ *  @param op  a hy_binary_op
+ *  @param a   floating; integers too where the operation's row says ANY
+ *  @param b   dtype of a
+ *  @param y   dtype of a; exactly the broadcast shape
+ */
+HY_API hy_status hy_binary(hy_device *device, int32_t op, const hy_tensor *a, const hy_tensor *b, const hy_tensor *y);
+
+/** y = op(x, s), or op(s, x) when scalar_first is not 0; s is cast to x's dtype. See hy_binary. */
+HY_API hy_status hy_binary_scalar(hy_device *device, int32_t op, const hy_tensor *x, double s, int32_t scalar_first, const hy_tensor *y);
+
+/** d = the derivative's formula in ops.def for one operand. The result has g's shape; the caller sums it over broadcast axes.
+ *  @param op       a hy_binary_op
+ *  @param operand  0: gradient of a; 1: gradient of b
+ *  @param a        the first operand or NULL where the formula does not read it; broadcast to g
+ *  @param b        the second, likewise
+ *  @param g        gradient of y
+ *  @param d        receives the gradient; floating, g's shape
+ */
+HY_API hy_status hy_binary_backward(hy_device *device, int32_t op, int32_t operand, const hy_tensor *a, const hy_tensor *b, const hy_tensor *g, const hy_tensor *d);
+
+/** d = the gradient of hy_binary_scalar with respect to x: the derivative's formula in ops.def with the scalar in the other operand's place.
+ *  @param x  the input, or NULL where the formula does not read it
+ *  @param g  gradient of y
+ *  @param d  receives the gradient; floating, g's shape
+ */
+HY_API hy_status hy_binary_scalar_backward(hy_device *device, int32_t op, const hy_tensor *x, double s, int32_t scalar_first, const hy_tensor *g, const hy_tensor *d);
+
+/** y = op(a, b) as bool, broadcasting like hy_binary.
+ *  @param op  a hy_compare_op
+ *  @param a   any dtype
+ *  @param b   dtype of a
+ *  @param y   bool; exactly the broadcast shape
+ */
+HY_API hy_status hy_compare(hy_device *device, int32_t op, const hy_tensor *a, const hy_tensor *b, const hy_tensor *y);
+
+/** y = op(x, s) as bool; s is not cast: integers are compared as double. See hy_compare. */
+HY_API hy_status hy_compare_scalar(hy_device *device, int32_t op, const hy_tensor *x, double s, const hy_tensor *y);
+
+/** y = condition ? a : b, all three broadcast to y.
+ *  @param condition  bool
+ *  @param a          any dtype
+ *  @param b          dtype of a
+ *  @param y          dtype of a; exactly the broadcast shape
+ */
+HY_API hy_status hy_where(hy_device *device, const hy_tensor *condition, const hy_tensor *a, const hy_tensor *b, const hy_tensor *y);
+
+/** y = x, cast to y's dtype: as a C cast does, saturating where C leaves it undefined (NaN to an integer gives 0); to bool is x != 0.
+ *  Any strides on both sides, so this also gathers a strided view or fills one.
+ *  @param x  any dtype; broadcast to y's shape
+ *  @param y  any dtype
+ */
+HY_API hy_status hy_copy(hy_device *device, const hy_tensor *x, const hy_tensor *y);
+
+/* ---------------------------------------------------------------------------------------------------------------------- */
+/* Reductions                                                                                                             */
+/* ---------------------------------------------------------------------------------------------------------------------- */
+
+/** What a reduction computes. */
+typedef enum hy_reduce_op {
+    HY_REDUCE_sum = 0,   /**< Sum, pairwise; 0 over nothing. bool and uint8 are summed into an int64 output. */
+    HY_REDUCE_mean = 1,  /**< Arithmetic mean, floating only; NaN over nothing. */
+    HY_REDUCE_prod = 2,  /**< Product; 1 over nothing. */
+    HY_REDUCE_max = 3,   /**< Maximum; a NaN wins. HY_BAD_SHAPE over nothing. */
+    HY_REDUCE_min = 4    /**< Minimum; a NaN wins. HY_BAD_SHAPE over nothing. */
+} hy_reduce_op;
+
+/** y = x reduced over every axis on which y has extent 1 and x has not.
+ *  @param op  a hy_reduce_op
+ *  @param x   floating, int32 or int64; uint8 and bool too for sum, max and min
+ *  @param y   as many axes as x, each of x's extent or of 1; dtype of x (int64 for a sum of uint8 or bool)
+ */
+HY_API hy_status hy_reduce(hy_device *device, int32_t op, const hy_tensor *x, const hy_tensor *y);
+
+/** y = the index along `axis` of the first maximum (or minimum); a NaN wins.
+ *  @param maximum  1 for argmax, 0 for argmin
+ *  @param x        any dtype
+ *  @param axis     0 to ndim - 1; its extent must not be 0
+ *  @param y        int64; x's shape with extent 1 on `axis`
+ */
+HY_API hy_status hy_arg_reduce(hy_device *device, int32_t maximum, const hy_tensor *x, int32_t axis, const hy_tensor *y);
+
+/** y = softmax of x along `axis`, or its logarithm; computed as exp(x - max) / sum.
+ *  @param x            floating
+ *  @param axis         0 to ndim - 1
+ *  @param logarithm    0: softmax; 1: log-softmax
+ *  @param y            like x
+ */
+HY_API hy_status hy_softmax(hy_device *device, const hy_tensor *x, int32_t axis, int32_t logarithm, const hy_tensor *y);
+
+/** dx = the gradient of hy_softmax: y * (g - sum(g * y)), or g - exp(y) * sum(g) for the logarithm.
+ *  @param y   the output of hy_softmax
+ *  @param g   gradient of y
+ *  @param dx  receives the gradient of x
+ */
+HY_API hy_status hy_softmax_backward(hy_device *device, const hy_tensor *y, const hy_tensor *g, int32_t axis, int32_t logarithm, const hy_tensor *dx);
+
+/* ---------------------------------------------------------------------------------------------------------------------- */
+/* Matrix products and convolution                                                                                        */
+/* ---------------------------------------------------------------------------------------------------------------------- */
+
+/** y = a · b (+ bias), over the last two axes. Transposed operands are views with swapped strides: nothing is copied.
+ *  @param a     [..., M, K], floating; leading axes broadcast
+ *  @param b     [..., K, N]; leading axes broadcast
+ *  @param bias  [N], added to every row; may be NULL
+ *  @param y     [..., M, N], exactly the broadcast leading axes; K = 0 gives the bias or zeros
+ */
+HY_API hy_status hy_matmul(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias, const hy_tensor *y);
+
+/** Parameters of a two-dimensional convolution; index 0 is the height, 1 the width. */
+typedef struct hy_conv2d_params {
+    int32_t stride[2];    /**< 1 or more. */
+    int32_t padding[2];   /**< Zeros on each side, 0 or more. */
+    int32_t dilation[2];  /**< Distance between kernel elements, 1 or more. */
+    int32_t groups;       /**< Divides C and K. */
+} hy_conv2d_params;
+
+/** y[n,k,i,j] = bias[k] + sum over c, r, s of x[n, c, i*stride + r*dilation - padding, j*…] * w[k,c,r,s]: PyTorch's conv2d, a cross-correlation.
+ *  @param x     input, [N, C, H, W], floating
+ *  @param w     weight, [K, C / groups, R, S]
+ *  @param bias  [K]; may be NULL
+ *  @param y     output, [N, K, OH, OW] with OH = floor((H + 2*padding - dilation*(R-1) - 1) / stride) + 1, at least 1
+ */
+HY_API hy_status hy_conv2d(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *bias, const hy_tensor *y);
+
+/** dx = the gradient of hy_conv2d with respect to its input; also the transposed convolution.
+ *  @param dy  gradient of the output, [N, K, OH, OW]
+ *  @param w   weight, [K, C / groups, R, S]
+ *  @param dx  receives the gradient, [N, C, H, W]
+ */
+HY_API hy_status hy_conv2d_input_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *dy, const hy_tensor *w, const hy_tensor *dx);
+
+/** dw and dbias = the gradients of hy_conv2d with respect to its weight and bias.
+ *  @param x      input, [N, C, H, W]
+ *  @param dy     gradient of the output, [N, K, OH, OW]
+ *  @param dw     receives the weight's gradient, [K, C / groups, R, S]
+ *  @param dbias  receives the bias's gradient, [K]; may be NULL
+ */
+HY_API hy_status hy_conv2d_weight_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy, const hy_tensor *dw, const hy_tensor *dbias);
+
+/* ---------------------------------------------------------------------------------------------------------------------- */
+/* Pooling and normalisation                                                                                              */
+/* ---------------------------------------------------------------------------------------------------------------------- */
+
+/** Parameters of two-dimensional pooling; index 0 is the height, 1 the width. */
+typedef struct hy_pool2d_params {
+    int32_t kernel[2];          /**< Window, 1 or more. */
+    int32_t stride[2];          /**< 1 or more. */
+    int32_t padding[2];         /**< 0 to half the kernel. */
+    int32_t dilation[2];        /**< 1 or more; average pooling takes 1 only. */
+    int32_t count_include_pad;  /**< Average pooling: not 0 to divide by the whole window, padding included. */
+} hy_pool2d_params;
+
+/** Two-dimensional max pooling: y[n,c,i,j] = max over the window of x; a NaN wins; the argmax goes to `index` for the gradient.
+ *  @param x      input, [N, C, H, W], floating
+ *  @param y      output, [N, C, OH, OW] with OH = floor((H + 2*padding - dilation*(kernel-1) - 1) / stride) + 1, at least 1
+ *  @param index  int32 offsets into each H*W plane, shaped like y; may be NULL when no gradient is wanted
+ *  @return HY_OK; HY_BAD_SHAPE when a window is empty or an extent does not match
+ */
+HY_API hy_status hy_max_pool2d(hy_device *device, const hy_pool2d_params *p, const hy_tensor *x, const hy_tensor *y, const hy_tensor *index);
+
+/** dx = the gradient of hy_max_pool2d: each g goes to the element that its window's index names.
+ *  @param dy     gradient of the output, [N, C, OH, OW]
+ *  @param index  as hy_max_pool2d left it
+ *  @param dx     receives the gradient, [N, C, H, W]
+ *  @return HY_OK; HY_OUT_OF_RANGE when an index lies outside the plane (dx is then undefined)
+ */
+HY_API hy_status hy_max_pool2d_backward(hy_device *device, const hy_pool2d_params *p, const hy_tensor *dy, const hy_tensor *index, const hy_tensor *dx);
+
+/** Two-dimensional average pooling: the mean over each window; see hy_max_pool2d for the shapes. */
+HY_API hy_status hy_avg_pool2d(hy_device *device, const hy_pool2d_params *p, const hy_tensor *x, const hy_tensor *y);
+
+/** dx = the gradient of hy_avg_pool2d. */
+HY_API hy_status hy_avg_pool2d_backward(hy_device *device, const hy_pool2d_params *p, const hy_tensor *dy, const hy_tensor *dx);
+
+/** Batch normalisation in training (Ioffe and Szegedy, 2015): y = (x - mean) * rstd * weight + bias with the batch's mean and biased
+ *  variance of each channel. The running statistics move by `momentum` towards the batch's mean and unbiased variance.
+ *  @param eps           added to the variance
+ *  @param momentum      0 to 1
+ *  @param x             [N, C, ...], floating; at least 2 values a channel
+ *  @param weight        [C]; may be NULL for 1
+ *  @param bias          [C]; may be NULL for 0
+ *  @param running_mean  [C], updated in place; may be NULL
+ *  @param running_var   [C], updated in place; may be NULL
+ *  @param y             like x
+ *  @param mean          [C], receives the batch's mean, for the gradient
+ *  @param rstd          [C], receives 1 / sqrt(variance + eps)
+ */
+HY_API hy_status hy_batch_norm(hy_device *device, double eps, double momentum, const hy_tensor *x, const hy_tensor *weight, const hy_tensor *bias,
+                               const hy_tensor *running_mean, const hy_tensor *running_var, const hy_tensor *y, const hy_tensor *mean, const hy_tensor *rstd);
+
+/** The gradients of hy_batch_norm.
+ *  @param dy       gradient of the output
+ *  @param x        the input
+ *  @param weight   [C]; may be NULL
+ *  @param mean     as hy_batch_norm left it
+ *  @param rstd     as hy_batch_norm left it
+ *  @param dx       receives the input's gradient; may be NULL
+ *  @param dweight  receives the weight's gradient, [C]; may be NULL
+ *  @param dbias    receives the bias's gradient, [C]; may be NULL
+ */
+HY_API hy_status hy_batch_norm_backward(hy_device *device, const hy_tensor *dy, const hy_tensor *x, const hy_tensor *weight, const hy_tensor *mean, const hy_tensor *rstd,
+                                        const hy_tensor *dx, const hy_tensor *dweight, const hy_tensor *dbias);
+
+/* ---------------------------------------------------------------------------------------------------------------------- */
+/* Losses, fused with their gradients                                                                                     */
+/* ---------------------------------------------------------------------------------------------------------------------- */
+
+/** How per-sample losses become one. */
+typedef enum hy_reduction {
+    HY_REDUCTION_none = 0,  /**< They do not: the loss keeps one value a sample. */
+    HY_REDUCTION_mean = 1,  /**< Their mean. */
+    HY_REDUCTION_sum = 2    /**< Their sum. */
+} hy_reduction;
+
+/** Cross-entropy of softmax(logits) against class labels, and its gradient with respect to the logits in the same pass.
+ *  @param reduction        a hy_reduction; mean divides by the number of samples that are not ignored
+ *  @param ignore_index     samples with this label count for nothing; -100 is PyTorch's default
+ *  @param label_smoothing  0 to 1: this part of the target is spread evenly over the classes
+ *  @param logits           [N, C], floating, C at least 1
+ *  @param labels           int64, [N], each in 0 … C-1 or ignore_index
+ *  @param loss             [N] for none, otherwise ndim 0; NaN for the mean over no sample
+ *  @param grad             receives d loss / d logits, [N, C] (for none: of the sum); may be NULL
+ *  @return HY_OK; HY_OUT_OF_RANGE when a label is no class: the message names the first one and its place; the outputs are then undefined
+ */
+HY_API hy_status hy_cross_entropy(hy_device *device, int32_t reduction, int64_t ignore_index, double label_smoothing, const hy_tensor *logits, const hy_tensor *labels,
+                                  const hy_tensor *loss, const hy_tensor *grad);
+
+/** Squared error (x - target)², and its gradient with respect to x in the same pass.
+ *  @param reduction  a hy_reduction; mean divides by the number of elements
+ *  @param x          floating
+ *  @param target     like x
+ *  @param loss       like x for none, otherwise ndim 0; NaN for the mean over nothing
+ *  @param grad       receives d loss / d x, like x (for none: of the sum); may be NULL
+ */
+HY_API hy_status hy_mse(hy_device *device, int32_t reduction, const hy_tensor *x, const hy_tensor *target, const hy_tensor *loss, const hy_tensor *grad);
+
+/* ---------------------------------------------------------------------------------------------------------------------- */
+/* Indexing                                                                                                               */
+/* ---------------------------------------------------------------------------------------------------------------------- */
+
+/** y[i][j][k] = x[i][index[i][j][k]][k] along `axis`: PyTorch's gather.
+ *  @param x      any dtype
+ *  @param axis   0 to ndim - 1
+ *  @param index  int64, as many axes as x, no extent beyond x's except on `axis`; values from 0 to x's extent - 1
+ *  @param y      dtype of x, shape of index
+ *  @return HY_OK; HY_OUT_OF_RANGE for a bad index: y is then undefined
+ */
+HY_API hy_status hy_gather(hy_device *device, const hy_tensor *x, int32_t axis, const hy_tensor *index, const hy_tensor *y);
+
+/** y[i][index[i][j][k]][k] += x[i][j][k] along `axis`: PyTorch's scatter_add, and hy_gather's gradient. Repeated indices add up, in order.
+ *  @param x  floating, int32 or int64; shape of index
+ *  @param y  dtype of x; updated in place
+ *  @return HY_OK; HY_OUT_OF_RANGE for a bad index: y is then untouched
+ */
+HY_API hy_status hy_scatter_add(hy_device *device, const hy_tensor *x, int32_t axis, const hy_tensor *index, const hy_tensor *y);
+
+/** y = the slices of x along `axis` that a one-dimensional index names: PyTorch's index_select.
+ *  @param x      any dtype
+ *  @param axis   0 to ndim - 1
+ *  @param index  int64, [n]; values from 0 to x's extent - 1
+ *  @param y      dtype of x; x's shape with extent n on `axis`
+ *  @return HY_OK; HY_OUT_OF_RANGE for a bad index: y is then undefined
+ */
+HY_API hy_status hy_index_select(hy_device *device, const hy_tensor *x, int32_t axis, const hy_tensor *index, const hy_tensor *y);
+
+/** Adds the slices of x to those of y along `axis` that the index names: PyTorch's index_add, and hy_index_select's gradient.
+ *  @param x  floating, int32 or int64; y's shape with extent n on `axis`
+ *  @param y  dtype of x; updated in place
+ *  @return HY_OK; HY_OUT_OF_RANGE for a bad index: y is then untouched
+ */
+HY_API hy_status hy_index_add(hy_device *device, const hy_tensor *x, int32_t axis, const hy_tensor *index, const hy_tensor *y);
+
+/** y[..., c] = 1 where c is the index, else 0.
+ *  @param index  int64
+ *  @param y      any dtype; index's shape with one more axis, the classes, at the end
+ *  @return HY_OK; HY_OUT_OF_RANGE when an index is no class: y is then undefined
+ */
+HY_API hy_status hy_one_hot(hy_device *device, const hy_tensor *index, const hy_tensor *y);
+
+/* ---------------------------------------------------------------------------------------------------------------------- */
+/* Optimiser steps, in place                                                                                              */
+/* ---------------------------------------------------------------------------------------------------------------------- */
+
+/** Parameters of stochastic gradient descent; names and meaning are those of PyTorch's SGD. */
+typedef struct hy_sgd_params {
+    double learning_rate;  /**< Step size. */
+    double momentum;       /**< 0 for none. */
+    double dampening;      /**< Subtracted from the gradient's share in the momentum. */
+    double weight_decay;   /**< L2 penalty, added to the gradient. */
+    int32_t nesterov;      /**< Not 0 for Nesterov's momentum. */
+    int32_t first_step;    /**< Not 0 when the momentum buffer holds nothing yet: it becomes the gradient. */
+} hy_sgd_params;
+
+/** One step of stochastic gradient descent with momentum.
+ *  @param param   floating, contiguous or not; updated in place
+ *  @param grad    like param
+ *  @param buffer  momentum, like param, updated in place; may be NULL when momentum is 0
+ */
+HY_API hy_status hy_sgd_step(hy_device *device, const hy_sgd_params *p, const hy_tensor *param, const hy_tensor *grad, const hy_tensor *buffer);
+
+/** Parameters of Adam (Kingma and Ba, 2015) and AdamW (Loshchilov and Hutter, 2019); names and meaning are those of PyTorch's. */
+typedef struct hy_adam_params {
+    double learning_rate;  /**< Step size. */
+    double beta1;          /**< Decay of the first moment, 0 to 1. */
+    double beta2;          /**< Decay of the second moment, 0 to 1. */
+    double eps;            /**< Added to the denominator. */
+    double weight_decay;   /**< L2 penalty (Adam) or decoupled decay (AdamW). */
+    int32_t decoupled;     /**< Not 0 for AdamW. */
+    int64_t step;          /**< Number of this step, from 1. */
+} hy_adam_params;
+
+/** One step of Adam or AdamW.
+ *  @param param       floating; updated in place
+ *  @param grad        like param
+ *  @param exp_avg     first moment, like param, updated in place; zeros at first
+ *  @param exp_avg_sq  second moment, likewise
+ */
+HY_API hy_status hy_adam_step(hy_device *device, const hy_adam_params *p, const hy_tensor *param, const hy_tensor *grad, const hy_tensor *exp_avg, const hy_tensor *exp_avg_sq);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,63 @@
+/* Small questions about views. */
+#ifndef HY_CORE_TENSOR_H
+#define HY_CORE_TENSOR_H
+
+#include <stdbool.h>
+
+#include "hybrid/hybrid.h"
+
+static inline int64_t hy_dtype_size(int32_t dtype)
+{
+    static const int8_t size[] = {4, 8, 4, 8, 1, 1};
+    return size[dtype];
+}
+
+static inline const char *hy_dtype_name(int32_t dtype)
+{
+    static const char *const name[] = {"float32", "float64", "int32", "int64", "uint8", "bool"};
+    return dtype >= 0 && dtype < 6 ? name[dtype] : "unknown";
+}
+
+static inline bool hy_is_floating(int32_t dtype) { return dtype == HY_FLOAT32 || dtype == HY_FLOAT64; }
+
+static inline int64_t hy_numel(const hy_tensor *t)
+{
+    int64_t n = 1;
+    for (int i = 0; i < t->ndim; i++) n *= t->shape[i];
+    return n;
+}
+
+static inline bool hy_same_shape(const hy_tensor *a, const hy_tensor *b)
+{
+    if (a->ndim != b->ndim) return false;
+    for (int i = 0; i < a->ndim; i++)
+        if (a->shape[i] != b->shape[i]) return false;
+    return true;
+}
+
+/** Whether the elements lie one after another in row-major order. */
+static inline bool hy_is_contiguous(const hy_tensor *t)
+{
+    int64_t expected = 1;
+    for (int i = t->ndim - 1; i >= 0; i--) {
+        if (t->shape[i] == 0) return true;
+        if (t->shape[i] != 1 && t->strides[i] != expected) return false;
+        expected *= t->shape[i];
+    }
+    return true;
+}
+
+/** A contiguous view of `data` with the shape of `like`. */
+static inline hy_tensor hy_contiguous_like(const hy_tensor *like, void *data)
+{
+    hy_tensor t = *like;
+    t.data = data;
+    int64_t stride = 1;
+    for (int i = t.ndim - 1; i >= 0; i--) {
+        t.strides[i] = stride;
+        stride *= t.shape[i];
+    }
+    return t;
+}
+
+#endif
