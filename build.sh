@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# Builds, runs and tests Hybrid; installs what is missing first. `./build.sh help` lists the commands.
+set -euo pipefail
+caller=$PWD
+cd "$(dirname "${BASH_SOURCE[0]}")"
+root=$PWD
+
+configuration=Release
+cli=managed/Hybrid.Cli/bin/$configuration/net10.0/Hybrid.Cli.dll
+export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 MSBUILDDISABLENODEREUSE=1
+
+help() {
+  cat <<'EOF'
+./build.sh            build everything: the native core, the bindings, the library, the command, the tests
+./build.sh run        train on the embedded digits; arguments after -- go to hybrid: ./build.sh run -- info
+./build.sh test       run every test, native and managed
+./build.sh gen        regenerate the bindings from native/include/hybrid (gen --check: only say what would change)
+./build.sh sanitize   run the native tests under the address, undefined-behaviour and thread sanitizers
+./build.sh clean      delete everything that was built
+./build.sh help       list the commands
+EOF
+}
+
+# What is missing, as Debian and Ubuntu name it.
+missing_packages() {
+  command -v gcc >/dev/null && command -v g++ >/dev/null || echo build-essential
+  command -v cmake >/dev/null || echo cmake
+  command -v ninja >/dev/null || echo ninja-build
+  compgen -c clang | grep -qE '^clang(-[0-9]+)?$' || echo clang
+  compgen -G '/usr/lib/*/openblas-serial/libopenblas.a' >/dev/null || echo libopenblas-serial-dev
+  compgen -G '/usr/lib/*/libgtest.a' >/dev/null || echo libgtest-dev
+}
+
+install_missing() {
+  local missing as_root=()
+  mapfile -t missing < <(missing_packages)
+  if ((${#missing[@]})); then
+    ((EUID == 0)) || as_root=(sudo)
+    if ! command -v apt-get >/dev/null || { ((EUID != 0)) && ! sudo -n true 2>/dev/null && [[ ! -t 0 ]]; }; then
+      echo "build.sh: missing: ${missing[*]} (names of Debian and Ubuntu). Install them and run this again." >&2
+      exit 1
+    fi
+    echo "Installing ${missing[*]}"
+    "${as_root[@]}" apt-get update -qq
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  fi
+  if ! command -v dotnet >/dev/null || ! dotnet --list-sdks | grep -q '^10\.'; then
+    echo "build.sh: missing: the .NET 10 SDK. Install it from https://dotnet.microsoft.com and run this again." >&2
+    exit 1
+  fi
+}
+
+build_native() {
+  [[ -f build/build.ninja ]] || cmake -S . -B build -G Ninja >/dev/null
+  cmake --build build -- --quiet
+}
+
+# Builds a project or the solution; on failure, and only then, shows what the compiler said.
+build_managed() {
+  local log=build/dotnet.log
+  dotnet build "$1" -c "$configuration" -v quiet --nologo >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+}
+
+generator() { dotnet run --project bindings/generator -c "$configuration" -- --root "$root" "$@"; }
+
+# Runs ctest and dotnet test to the end, then prints one line for both. Fails when a test did, or when a side ran none.
+run_tests() {
+  local status=0 native=build/native-tests.xml managed=build/managed-tests
+  rm -rf "$native" "$managed"
+  ctest --test-dir build --output-on-failure --output-junit "$root/$native" -j "$(nproc)" --progress || status=1
+  dotnet test tests/Hybrid.Tests -c "$configuration" --no-build --nologo --logger "trx;LogFileName=tests.trx" \
+    --results-directory "$managed" || status=1
+
+  local total=0 failed=0 skipped=0 passed
+  count() { grep -om1 "[ \t<]$2=\"[0-9]*\"" "$1" | tr -dc 0-9 || echo 0; }
+  local native_total native_failed native_skipped managed_passed managed_failed managed_total
+  native_total=$(count "$native" tests) native_failed=$(count "$native" failures)
+  native_skipped=$(($(count "$native" skipped) + $(count "$native" disabled)))
+  managed_total=$(count "$managed/tests.trx" total) managed_passed=$(count "$managed/tests.trx" passed)
+  managed_failed=$(count "$managed/tests.trx" failed)
+  ((native_total > 0 && managed_total > 0)) || { echo "build.sh: a side ran no tests" >&2; status=1; }
+  failed=$((native_failed + managed_failed))
+  passed=$((native_total - native_failed - native_skipped + managed_passed))
+  skipped=$((native_skipped + managed_total - managed_passed - managed_failed))
+  ((failed == 0)) || status=1
+  ((status == 0 || failed > 0)) || failed=1 # a side that broke down without naming a test
+  echo "$passed passed, $failed failed, $skipped skipped"
+  return $status
+}
+
+sanitize() {
+  local kind directory
+  for kind in address,undefined thread; do
+    directory=build/sanitize-${kind%%,*}
+    cmake -S . -B "$directory" -G Ninja -DHYBRID_SANITIZE="$kind" -DHYBRID_OPENBLAS=OFF -DCMAKE_BUILD_TYPE=RelWithDebInfo >/dev/null
+    cmake --build "$directory" --target hybrid_tests -- --quiet
+    echo "The native tests under $kind:"
+    ctest --test-dir "$directory" --output-on-failure -j "$(nproc)" --progress
+  done
+}
+
+command=${1:-build}
+(($# == 0)) || shift
+case $command in
+  build)
+    install_missing; build_native; build_managed Hybrid.sln ;;
+  run)
+    [[ ${1:-} != -- ]] || shift
+    (($#)) || set -- train
+    install_missing; build_native; build_managed managed/Hybrid.Cli
+    cd "$caller"
+    exec dotnet "$root/$cli" "$@" ;;
+  test)
+    install_missing; build_native; build_managed Hybrid.sln; run_tests ;;
+  gen)
+    install_missing; generator "$@" ;;
+  sanitize)
+    install_missing; sanitize ;;
+  clean)
+    rm -rf build artifacts
+    find . -type d \( -name bin -o -name obj \) -prune -exec rm -rf {} + ;;
+  help|-h|--help)
+    help ;;
+  *)
+    echo "build.sh: no command '$command'" >&2; help >&2; exit 2 ;;
+esac
