@@ -1,0 +1,248 @@
+/*
+ * Sizes are rounded up to classes, eight an octave, so that at most an eighth of a block is wasted. Each class has a list of free
+ * blocks, the most recently freed first: it is the likeliest to be in the processor's cache. A request takes from its own class or
+ * from the next larger up to twice its size (as MLX does), else from the system.
+ *
+ * What a block is lies in a record of its own, found by address in a hash table: the memory may be a GPU's, and an address that is
+ * not a live block's is recognised without touching it.
+ */
+#include "core/allocator.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "core/status.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#  include <sanitizer/asan_interface.h>
+#else
+#  define ASAN_POISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+#  define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+#endif
+
+enum { SMALLEST = 64, STEPS_LOG2 = 3, STEPS = 1 << STEPS_LOG2, CLASSES = 58 * STEPS };
+
+typedef struct block {
+    void *data;
+    int64_t size;              /* of its class; HY_SLACK bytes more belong to it */
+    bool live;
+    struct block *chain;       /* next in the hash table's bucket */
+    struct block *next_free;   /* next in the class's list */
+} block;
+
+struct hy_allocator {
+    pthread_mutex_t lock;
+    hy_device *device;
+    hy_memory_stats stats;
+    block *free[CLASSES];
+    block **buckets;
+    size_t bucket_count;       /* a power of two */
+    size_t block_count;
+};
+
+/* The class of a size and the size of a class: 64, 72, 80, … 128, 144, 160, … each octave in STEPS steps. */
+static int class_of(int64_t bytes)
+{
+    if (bytes <= SMALLEST) return 0;
+    uint64_t last = (uint64_t)bytes - 1;
+    int octave = 63 - __builtin_clzll(last);
+    int step = (int)(last >> (octave - STEPS_LOG2)) & (STEPS - 1);
+    return (octave - 6) * STEPS + step + 1;
+}
+
+static int64_t class_size(int class)
+{
+    return (int64_t)(STEPS + class % STEPS) << (6 - STEPS_LOG2 + class / STEPS);
+}
+
+static block **bucket_of(hy_allocator *a, const void *data)
+{
+    uint64_t hash = ((uint64_t)(uintptr_t)data >> 6) * 0x9E3779B97F4A7C15u; /* Knuth's multiplicative hashing */
+    return &a->buckets[(hash >> 32) & (a->bucket_count - 1)];
+}
+
+static block *find(hy_allocator *a, const void *data)
+{
+    block *b = *bucket_of(a, data);
+    while (b && b->data != data) b = b->chain;
+    return b;
+}
+
+static void grow_table(hy_allocator *a)
+{
+    size_t old_count = a->bucket_count;
+    block **old = a->buckets, **grown = calloc(2 * old_count, sizeof *grown);
+    if (!grown) return; /* longer chains are slower, not wrong */
+    a->buckets = grown;
+    a->bucket_count = 2 * old_count;
+    for (size_t i = 0; i < old_count; i++)
+        for (block *b = old[i], *next; b; b = next) {
+            next = b->chain;
+            block **bucket = bucket_of(a, b->data);
+            b->chain = *bucket;
+            *bucket = b;
+        }
+    free(old);
+}
+
+static void insert(hy_allocator *a, block *b)
+{
+    if (a->block_count++ >= a->bucket_count) grow_table(a);
+    block **bucket = bucket_of(a, b->data);
+    b->chain = *bucket;
+    *bucket = b;
+}
+
+static void remove_block(hy_allocator *a, block *b)
+{
+    block **link = bucket_of(a, b->data);
+    while (*link != b) link = &(*link)->chain;
+    *link = b->chain;
+    a->block_count--;
+}
+
+/* Tells AddressSanitizer that the first `bytes` of a block and the slack behind them may be touched, and nothing else of it. */
+static void expose(hy_allocator *a, block *b, int64_t bytes)
+{
+    if (a->device->info.kind != HY_CPU) return;
+    ASAN_POISON_MEMORY_REGION(b->data, (size_t)(b->size + HY_SLACK));
+    if (bytes) ASAN_UNPOISON_MEMORY_REGION(b->data, (size_t)(bytes + HY_SLACK));
+}
+
+static void trim(hy_allocator *a)
+{
+    for (int class = 0; class < CLASSES; class++)
+        while (a->free[class]) {
+            block *b = a->free[class];
+            a->free[class] = b->next_free;
+            a->stats.cached -= b->size;
+            remove_block(a, b);
+            expose(a, b, b->size);
+            a->device->backend.system_free(a->device, b->data, b->size + HY_SLACK);
+            free(b);
+        }
+}
+
+static block *take_cached(hy_allocator *a, int class)
+{
+    for (int i = class; i <= class + STEPS && i < CLASSES; i++) {
+        block *b = a->free[i];
+        if (!b) continue;
+        a->free[i] = b->next_free;
+        a->stats.cached -= b->size;
+        return b;
+    }
+    return NULL;
+}
+
+static block *take_from_system(hy_allocator *a, int class)
+{
+    int64_t size = class_size(class);
+    if (a->stats.limit && size > a->stats.limit - a->stats.live - a->stats.cached) return NULL;
+    block *b = malloc(sizeof *b);
+    if (!b) return NULL;
+    if (a->device->backend.system_alloc(a->device, size + HY_SLACK, &b->data) != HY_OK) {
+        free(b);
+        return NULL;
+    }
+    b->size = size;
+    insert(a, b);
+    a->stats.system_allocations++;
+    return b;
+}
+
+static hy_status out_of_memory(const hy_memory_stats *s, int64_t bytes)
+{
+    if (s->limit)
+        return hy_fail(HY_OUT_OF_MEMORY, "Alloc: cannot supply %lld bytes: %lld are live and %lld cached, the limit is %lld", (long long)bytes,
+                       (long long)s->live, (long long)s->cached, (long long)s->limit);
+    return hy_fail(HY_OUT_OF_MEMORY, "Alloc: cannot supply %lld bytes: %lld are live and %lld cached, there is no limit but the machine's",
+                   (long long)bytes, (long long)s->live, (long long)s->cached);
+}
+
+hy_status hy_allocator_alloc(hy_allocator *a, int64_t bytes, void **data)
+{
+    *data = NULL;
+    if (bytes < 0) return hy_fail(HY_BAD_ARGUMENT, "Alloc: %lld bytes asked, expected 0 or more", (long long)bytes);
+    if (bytes == 0) return HY_OK;
+    pthread_mutex_lock(&a->lock);
+    block *b = NULL;
+    if (bytes <= INT64_MAX / 4) {
+        int class = class_of(bytes);
+        b = take_cached(a, class);
+        if (!b) b = take_from_system(a, class);
+        if (!b) {
+            trim(a);
+            b = take_from_system(a, class);
+        }
+    }
+    if (b) {
+        b->live = true;
+        a->stats.allocations++;
+        a->stats.live += b->size;
+        if (a->stats.live > a->stats.live_peak) a->stats.live_peak = a->stats.live;
+        expose(a, b, bytes);
+        *data = b->data;
+    }
+    hy_memory_stats stats = a->stats;
+    pthread_mutex_unlock(&a->lock);
+    return b ? HY_OK : out_of_memory(&stats, bytes);
+}
+
+hy_status hy_allocator_free(hy_allocator *a, void *data)
+{
+    if (!data) return HY_OK;
+    pthread_mutex_lock(&a->lock);
+    block *b = find(a, data);
+    bool known = b != NULL, live = known && b->live;
+    if (live) {
+        int class = class_of(b->size);
+        b->live = false;
+        b->next_free = a->free[class];
+        a->free[class] = b;
+        a->stats.live -= b->size;
+        a->stats.cached += b->size;
+        expose(a, b, 0);
+    }
+    pthread_mutex_unlock(&a->lock);
+    if (live) return HY_OK;
+    return hy_fail(HY_BAD_ARGUMENT, known ? "Free: the block at %p was freed already" : "Free: %p is no block of this device", data);
+}
+
+void hy_allocator_get_stats(hy_allocator *a, hy_memory_stats *stats)
+{
+    pthread_mutex_lock(&a->lock);
+    *stats = a->stats;
+    pthread_mutex_unlock(&a->lock);
+}
+
+void hy_allocator_trim(hy_allocator *a)
+{
+    pthread_mutex_lock(&a->lock);
+    trim(a);
+    pthread_mutex_unlock(&a->lock);
+}
+
+void hy_allocator_set_limit(hy_allocator *a, int64_t bytes)
+{
+    pthread_mutex_lock(&a->lock);
+    a->stats.limit = bytes;
+    if (bytes && a->stats.live + a->stats.cached > bytes) trim(a);
+    pthread_mutex_unlock(&a->lock);
+}
+
+hy_allocator *hy_allocator_create(hy_device *device)
+{
+    hy_allocator *a = calloc(1, sizeof *a);
+    if (!a) return NULL;
+    a->bucket_count = 1024;
+    a->buckets = calloc(a->bucket_count, sizeof *a->buckets);
+    if (!a->buckets || pthread_mutex_init(&a->lock, NULL) != 0) {
+        free(a->buckets);
+        free(a);
+        return NULL;
+    }
+    a->device = device;
+    return a;
+}

@@ -1,0 +1,22 @@
+/* The caching allocator: freed blocks are kept and handed out again, so that a step of training asks nothing of the system. */
+#ifndef HY_CORE_ALLOCATOR_H
+#define HY_CORE_ALLOCATOR_H
+
+#include "backend.h"
+
+typedef struct hy_allocator hy_allocator;
+
+/** Reads of this many bytes past the end of a block stay within it. */
+#define HY_SLACK 64
+
+/** An allocator over `device`'s system_alloc and system_free; NULL when there is no memory for it. */
+hy_allocator *hy_allocator_create(hy_device *device);
+
+/** These are hy_alloc, hy_free, hy_memory_get_stats, hy_memory_trim and hy_memory_set_limit of hybrid.h. */
+hy_status hy_allocator_alloc(hy_allocator *allocator, int64_t bytes, void **data);
+hy_status hy_allocator_free(hy_allocator *allocator, void *data);
+void hy_allocator_get_stats(hy_allocator *allocator, hy_memory_stats *stats);
+void hy_allocator_trim(hy_allocator *allocator);
+void hy_allocator_set_limit(hy_allocator *allocator, int64_t bytes);
+
+#endif

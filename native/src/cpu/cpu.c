@@ -1,0 +1,168 @@
+#ifndef _GNU_SOURCE
+#  define _GNU_SOURCE /* MADV_HUGEPAGE */
+#endif
+#include "cpu/cpu.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "core/allocator.h"
+#include "core/parallel.h"
+#include "core/status.h"
+#include "cpu/cpu_features.h"
+#include "cpu/reference/reference.h"
+
+void hy_cpu_kernels_x86_64(hy_backend *backend);
+void hy_cpu_kernels_avx2(hy_backend *backend);
+void hy_cpu_kernels_avx512(hy_backend *backend);
+void hy_cpu_kernels_neon(hy_backend *backend);
+
+enum { MAX_DEVICES = 5 };
+
+static struct {
+    hy_device device[MAX_DEVICES];
+    const char *isa[MAX_DEVICES + 1];
+    int count;
+} cpu;
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* ---- memory: large blocks are whole huge pages of their own, which saves page faults and misses of the TLB ---- */
+
+#define HUGE_PAGE ((int64_t)2 << 20)
+
+static hy_status map_huge(int64_t bytes, void **data)
+{
+    size_t size = (size_t)((bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
+    char *start = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (start == MAP_FAILED) return HY_OUT_OF_MEMORY;
+    size_t before = -(uintptr_t)start % HUGE_PAGE;
+    if (before) munmap(start, before);
+    munmap(start + before + size, HUGE_PAGE - before);
+    *data = start + before;
+#ifdef MADV_HUGEPAGE
+    madvise(*data, size, MADV_HUGEPAGE); /* advice: where it is refused, small pages serve */
+#endif
+    return HY_OK;
+}
+
+static hy_status cpu_alloc(hy_device *device, int64_t bytes, void **data)
+{
+    if (bytes >= HUGE_PAGE) return map_huge(bytes, data);
+    return posix_memalign(data, 64, (size_t)bytes) == 0 ? HY_OK : HY_OUT_OF_MEMORY;
+}
+
+static void cpu_free(hy_device *device, void *data, int64_t bytes)
+{
+    if (bytes >= HUGE_PAGE) munmap(data, (size_t)((bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE));
+    else free(data);
+}
+
+static hy_status cpu_synchronize(hy_device *device)
+{
+    return HY_OK;
+}
+
+static hy_status cpu_transfer(hy_device *to_device, void *to, hy_device *from_device, const void *from, int64_t bytes)
+{
+    memcpy(to, from, (size_t)bytes);
+    return HY_OK;
+}
+
+/* ---- devices ---- */
+
+static void describe_blas(char text[64])
+{
+#ifdef HY_HAVE_OPENBLAS
+    extern char *openblas_get_config(void);
+    char name[32] = "OpenBLAS", version[24] = "";
+    sscanf(openblas_get_config(), "%31s %23s", name, version);
+    snprintf(text, 64, "%s %s", name, version);
+#else
+    snprintf(text, 64, "none");
+#endif
+}
+
+static void add_device(const hy_cpu_features *features, const char *isa, int32_t vector_bytes, void (*kernels)(hy_backend *))
+{
+    hy_device *d = &cpu.device[cpu.count];
+    cpu.isa[cpu.count++] = isa;
+    d->info.kind = HY_CPU;
+    d->info.cores = hy_cpu_count();
+    d->info.vector_bytes = vector_bytes;
+    d->info.memory_bytes = hy_cpu_memory();
+    snprintf(d->info.name, sizeof d->info.name, "%s", features->name);
+    snprintf(d->info.isa, sizeof d->info.isa, "%s", isa);
+    d->backend.system_alloc = cpu_alloc;
+    d->backend.system_free = cpu_free;
+    d->backend.synchronize = cpu_synchronize;
+    d->backend.transfer = cpu_transfer;
+    hy_reference_fill(&d->backend);
+    if (kernels) {
+        kernels(&d->backend);
+        describe_blas(d->info.blas);
+    } else {
+        snprintf(d->info.blas, sizeof d->info.blas, "none");
+    }
+    d->allocator = cpu.count == 1 ? hy_allocator_create(d) : cpu.device[0].allocator;
+}
+
+static void initialise(void)
+{
+    hy_cpu_features features;
+    hy_cpu_detect(&features);
+    add_device(&features, "reference", 0, NULL);
+#ifdef HY_HAVE_X86_64
+    if (features.x86_64) add_device(&features, "x86-64", 16, hy_cpu_kernels_x86_64);
+#endif
+#ifdef HY_HAVE_AVX2
+    if (features.avx2) add_device(&features, "avx2", 32, hy_cpu_kernels_avx2);
+#endif
+#ifdef HY_HAVE_AVX512
+    if (features.avx512) add_device(&features, "avx512", 64, hy_cpu_kernels_avx512);
+#endif
+#ifdef HY_HAVE_NEON
+    if (features.neon) add_device(&features, "neon", 16, hy_cpu_kernels_neon);
+#endif
+}
+
+const char *const *hy_cpu_isas(void)
+{
+    pthread_once(&once, initialise);
+    return cpu.isa;
+}
+
+hy_device *hy_cpu_device(const char *isa)
+{
+    pthread_once(&once, initialise);
+    for (int i = 0; i < cpu.count; i++)
+        if (strcmp(cpu.isa[i], isa) == 0) return &cpu.device[i];
+    return NULL;
+}
+
+static hy_status refuse_isa(const char *wanted)
+{
+    char list[128] = "";
+    for (int i = 0; i < cpu.count; i++) {
+        size_t length = strlen(list);
+        snprintf(list + length, sizeof list - length, i ? ", %s" : "%s", cpu.isa[i]);
+    }
+    return hy_fail(HY_BAD_DEVICE, "HYBRID_ISA is '%s', which this machine or build does not have: expected one of %s", wanted, list);
+}
+
+hy_status hy_cpu_default_device(hy_device **device)
+{
+    pthread_once(&once, initialise);
+    if (!cpu.device[0].allocator) return hy_fail(HY_OUT_OF_MEMORY, "DeviceGet: no memory for the allocator's tables");
+    if (hy_threads_from_environment() == 0)
+        return hy_fail(HY_BAD_ARGUMENT, "HYBRID_NUM_THREADS is '%s', expected a number from 1 to %d", getenv("HYBRID_NUM_THREADS"), HY_MAX_THREADS);
+    const char *wanted = getenv("HYBRID_ISA");
+    hy_device *found = wanted && *wanted ? hy_cpu_device(wanted) : &cpu.device[cpu.count - 1];
+    if (!found) return refuse_isa(wanted);
+    *device = found;
+    return HY_OK;
+}

@@ -1,0 +1,76 @@
+#ifndef _GNU_SOURCE
+#  define _GNU_SOURCE /* sched_getaffinity */
+#endif
+#include "cpu/cpu_features.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef __linux__
+#  include <sched.h>
+#endif
+
+#ifdef __x86_64__
+#  include <cpuid.h>
+
+static uint64_t read_xcr0(void)
+{
+    uint32_t low, high;
+    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+}
+
+static bool all(uint32_t value, uint32_t bits)
+{
+    return (value & bits) == bits;
+}
+
+/* Bit numbers: Intel's Software Developer's Manual, volume 2A, CPUID; the levels v3 and v4: the x86-64 psABI. */
+void hy_cpu_detect(hy_cpu_features *features)
+{
+    memset(features, 0, sizeof *features);
+    features->x86_64 = true;
+    uint32_t a, b, c, d, c1 = 0, b7 = 0, c81 = 0;
+    if (__get_cpuid(1, &a, &b, &c, &d)) c1 = c;
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) b7 = b;
+    if (__get_cpuid(0x80000001, &a, &b, &c, &d)) c81 = c;
+
+    /* The processor may have registers that the system does not save at a switch of threads: XCR0 says which it does. */
+    uint64_t xcr0 = all(c1, bit_OSXSAVE) ? read_xcr0() : 0;
+    bool ymm = (xcr0 & 0x06) == 0x06, zmm = (xcr0 & 0xE6) == 0xE6;
+    features->avx2 = ymm && all(c1, bit_AVX | bit_FMA | bit_F16C | bit_MOVBE) && all(b7, bit_AVX2 | bit_BMI | bit_BMI2) && all(c81, bit_LZCNT);
+    features->avx512 = features->avx2 && zmm && all(b7, bit_AVX512F | bit_AVX512BW | bit_AVX512CD | bit_AVX512DQ | bit_AVX512VL);
+
+    uint32_t brand[12] = {0};
+    if (__get_cpuid_max(0x80000000, NULL) >= 0x80000004)
+        for (uint32_t i = 0; i < 3; i++) __get_cpuid(0x80000002 + i, &brand[4 * i], &brand[4 * i + 1], &brand[4 * i + 2], &brand[4 * i + 3]);
+    memcpy(features->name, brand, sizeof brand);
+    if (!features->name[0]) snprintf(features->name, sizeof features->name, "x86-64 processor");
+}
+#else
+void hy_cpu_detect(hy_cpu_features *features)
+{
+    memset(features, 0, sizeof *features);
+#  ifdef __aarch64__
+    features->neon = true; /* part of every ARMv8-A */
+#  endif
+    snprintf(features->name, sizeof features->name, "arm64 processor");
+}
+#endif
+
+int32_t hy_cpu_count(void)
+{
+#ifdef __linux__
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);
+#endif
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count > 0 ? (int32_t)count : 1;
+}
+
+int64_t hy_cpu_memory(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (int64_t)pages * size : 0;
+}

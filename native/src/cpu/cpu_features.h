@@ -1,0 +1,24 @@
+/* What this processor, and the system that runs it, can do. */
+#ifndef HY_CPU_FEATURES_H
+#define HY_CPU_FEATURES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct hy_cpu_features {
+    bool x86_64;    /* the x86-64 baseline */
+    bool avx2;      /* x86-64-v3: AVX2, FMA and what came with them, and the system saves the YMM registers */
+    bool avx512;    /* x86-64-v4: AVX-512 F, BW, CD, DQ and VL, and the system saves ZMM and mask registers */
+    bool neon;      /* arm64's vectors */
+    char name[64];  /* the processor's own name */
+} hy_cpu_features;
+
+void hy_cpu_detect(hy_cpu_features *features);
+
+/** The number of processors that this process may run on. */
+int32_t hy_cpu_count(void);
+
+/** The machine's memory in bytes; 0 when unknown. */
+int64_t hy_cpu_memory(void);
+
+#endif
