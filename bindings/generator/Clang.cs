@@ -1,0 +1,74 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Text;
+
+namespace Hybrid.BindingsGenerator;
+
+/// <summary>Runs clang on the header. The CLANG variable names the program; otherwise the first of clang, clang-20 … clang-14 that runs.</summary>
+internal sealed class Clang(string root)
+{
+    public const string HeaderPath = "native/include/hybrid/hybrid.h";
+
+    readonly string program = FindProgram();
+
+    /// <summary>clang's syntax tree of the header, as JSON, comments included.</summary>
+    public string SyntaxTree() => Run("", "-Xclang", "-ast-dump=json", "-fparse-all-comments", "-fsyntax-only", HeaderPath);
+
+    /// <summary>Lines "#define NAME VALUE" of every macro that the header leaves defined.</summary>
+    public string Macros() => Run("", "-E", "-dM", HeaderPath);
+
+    public string HeaderText() => File.ReadAllText(Path.Combine(root, HeaderPath));
+
+    /// <summary>A source text, preprocessed, without line markers.</summary>
+    public string Preprocess(string source) => Run(source, "-E", "-P", "-x", "c", "-");
+
+    static string FindProgram()
+    {
+        var named = Environment.GetEnvironmentVariable("CLANG");
+        string[] candidates = string.IsNullOrEmpty(named) ? ["clang", .. Enumerable.Range(14, 7).Reverse().Select(version => $"clang-{version}")] : [named];
+        foreach (var candidate in candidates)
+        {
+            try
+            {
+                using var process = Start(candidate, ".", ["--version"]);
+                process.StandardInput.Close();
+                process.StandardOutput.ReadToEnd();
+                process.WaitForExit();
+                if (process.ExitCode == 0)
+                {
+                    return candidate;
+                }
+            }
+            catch (Win32Exception)
+            {
+                // No such program: try the next.
+            }
+        }
+        throw new GeneratorException($"clang is missing (tried {string.Join(", ", candidates)}); install it, or name it in the CLANG variable");
+    }
+
+    static Process Start(string program, string directory, IEnumerable<string> arguments)
+    {
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            WorkingDirectory = directory,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            StandardOutputEncoding = Encoding.UTF8,
+            StandardInputEncoding = new UTF8Encoding(false),
+        };
+        return Process.Start(start)!;
+    }
+
+    string Run(string input, params string[] arguments)
+    {
+        using var process = Start(program, root, ["-Inative/include", .. arguments]);
+        var errors = process.StandardError.ReadToEndAsync();
+        process.StandardInput.Write(input);
+        process.StandardInput.Close();
+        var output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return process.ExitCode == 0 ? output : throw new GeneratorException($"{program} refuses {HeaderPath}:\n{errors.Result.TrimEnd()}");
+    }
+}

@@ -1,0 +1,36 @@
+using System.Globalization;
+
+namespace Hybrid.BindingsGenerator;
+
+/// <summary>From C's names to C#'s.</summary>
+internal static class Naming
+{
+    static readonly HashSet<string> Keywords = ["as", "base", "bool", "byte", "char", "checked", "class", "decimal", "delegate", "event", "fixed", "in", "internal", "is",
+        "lock", "new", "null", "object", "operator", "out", "override", "params", "private", "public", "readonly", "ref", "string", "this", "throw", "using", "virtual"];
+
+    /// <summary>"max_pool2d" and "MAX_POOL2D" → "MaxPool2d".</summary>
+    public static string Pascal(string name) => string.Concat(name.Split('_', StringSplitOptions.RemoveEmptyEntries).Select(Word));
+
+    /// <summary>"negative_slope" → "negativeSlope"; a keyword gets an @.</summary>
+    public static string Camel(string name)
+    {
+        var pascal = Pascal(name);
+        var camel = char.ToLowerInvariant(pascal[0]) + pascal[1..];
+        return Keywords.Contains(camel) ? "@" + camel : camel;
+    }
+
+    /// <summary>A type's name: "hy_conv2d_params" → "HyConv2dParams".</summary>
+    public static string Type(string name) => Pascal(name);
+
+    /// <summary>A function's or macro's name, less the prefix: "hy_max_pool2d" → "MaxPool2d", "HY_MAX_DIMS" → "MaxDims".</summary>
+    public static string Member(string name) => Pascal(name[3..]);
+
+    /// <summary>A double as C# source.</summary>
+    public static string Number(double value) => value.ToString("R", CultureInfo.InvariantCulture);
+
+    static string Word(string word)
+    {
+        var lower = word.ToLowerInvariant();
+        return lower.StartsWith("uint", StringComparison.Ordinal) ? "UI" + lower[2..] : char.ToUpperInvariant(lower[0]) + lower[1..];
+    }
+}
