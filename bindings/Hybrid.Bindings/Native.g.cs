@@ -20,7 +20,7 @@ public static unsafe partial class Native
         Utf8.Read(NativeMethods.hy_last_error());
 
     /// <summary>sizeof(<see cref="HyTensor"/>), for a binding to compare with its own.</summary>
-    /// <param name="name">a struct's name, such as "<see cref="HyTensor"/>"</param>
+    /// <param name="name">a struct's name, such as "hy_tensor"</param>
     /// <param name="field">a field's name for its offset, or NULL for the struct's size</param>
     /// <returns>the size or offset in bytes; -1 when there is no such struct or field</returns>
     public static long Layout(string? name, string? field)
@@ -35,7 +35,7 @@ public static unsafe partial class Native
     /// <param name="kind">a <see cref="HyDeviceKind"/></param>
     /// <param name="index">which one of its kind, from 0; the CPU has index 0 only</param>
     /// <param name="device">receives the device; the same handle every time</param>
-    /// <remarks>Throws on a status other than success: <see cref="HyStatus.Ok"/>; <see cref="HyStatus.BadDevice"/> when there is no such device</remarks>
+    /// <remarks>Throws for <see cref="HyStatus.BadDevice"/> when there is no such device.</remarks>
     public static void DeviceGet(HyDeviceKind kind, int index, HyDevice** device) =>
         Status.Check(NativeMethods.hy_device_get((int)kind, index, device));
 
@@ -56,7 +56,7 @@ public static unsafe partial class Native
 
     /// <summary>Sets the number of threads that CPU kernels use; results do not depend on it.</summary>
     /// <param name="count">1 to 256</param>
-    /// <remarks>Throws on a status other than success: <see cref="HyStatus.Ok"/>; <see cref="HyStatus.BadArgument"/> when out of range</remarks>
+    /// <remarks>Throws for <see cref="HyStatus.BadArgument"/> when out of range.</remarks>
     public static void SetNumThreads(int count) =>
         Status.Check(NativeMethods.hy_set_num_threads(count));
 
@@ -64,13 +64,13 @@ public static unsafe partial class Native
     /// <param name="device">the device</param>
     /// <param name="bytes">0 or more; 0 gives NULL</param>
     /// <param name="data">receives the address</param>
-    /// <remarks>Throws on a status other than success: <see cref="HyStatus.Ok"/>; <see cref="HyStatus.OutOfMemory"/>, whose message says what was asked, live and cached; <see cref="HyStatus.BadArgument"/> when bytes is negative</remarks>
+    /// <remarks>Throws for <see cref="HyStatus.OutOfMemory"/>, whose message says what was asked, live and cached; <see cref="HyStatus.BadArgument"/> when bytes is negative.</remarks>
     public static void Alloc(HyDevice* device, long bytes, void** data) =>
         Status.Check(NativeMethods.hy_alloc(device, bytes, data));
 
     /// <summary>Gives a block back to the device's cache. NULL is allowed. An address that <see cref="Native.Alloc"/> did not give, or one freed twice, is <see cref="HyStatus.BadArgument"/>.</summary>
     /// <param name="device">the device</param>
-    /// <param name="data">receives the address</param>
+    /// <param name="data">see the summary</param>
     public static void Free(HyDevice* device, void* data) =>
         Status.Check(NativeMethods.hy_free(device, data));
 
@@ -142,7 +142,7 @@ public static unsafe partial class Native
     /// <param name="low">see the summary</param>
     /// <param name="high">see the summary</param>
     /// <param name="y">any dtype but bool; low and high - 1 must be representable</param>
-    /// <remarks>Throws on a status other than success: <see cref="HyStatus.Ok"/>; <see cref="HyStatus.BadArgument"/> when low &gt;= high</remarks>
+    /// <remarks>Throws for <see cref="HyStatus.BadArgument"/> when low &gt;= high.</remarks>
     public static void RandomIntegers(HyDevice* device, ulong seed, ulong offset, long low, long high, HyTensor* y) =>
         Status.Check(NativeMethods.hy_random_integers(device, seed, offset, low, high, y));
 
@@ -330,7 +330,7 @@ public static unsafe partial class Native
     /// <param name="x">input, [N, C, H, W], floating</param>
     /// <param name="y">output, [N, C, OH, OW] with OH = floor((H + 2*padding - dilation*(kernel-1) - 1) / stride) + 1, at least 1</param>
     /// <param name="index">int32 offsets into each H*W plane, shaped like y; may be NULL when no gradient is wanted</param>
-    /// <remarks>Throws on a status other than success: <see cref="HyStatus.Ok"/>; <see cref="HyStatus.BadShape"/> when a window is empty or an extent does not match</remarks>
+    /// <remarks>Throws for <see cref="HyStatus.BadShape"/> when a window is empty or an extent does not match.</remarks>
     public static void MaxPool2d(HyDevice* device, HyPool2dParams* p, HyTensor* x, HyTensor* y, HyTensor* index) =>
         Status.Check(NativeMethods.hy_max_pool2d(device, p, x, y, index));
 
@@ -340,7 +340,7 @@ public static unsafe partial class Native
     /// <param name="dy">gradient of the output, [N, C, OH, OW]</param>
     /// <param name="index">as <see cref="Native.MaxPool2d"/> left it</param>
     /// <param name="dx">receives the gradient, [N, C, H, W]</param>
-    /// <remarks>Throws on a status other than success: <see cref="HyStatus.Ok"/>; <see cref="HyStatus.OutOfRange"/> when an index lies outside the plane (dx is then undefined)</remarks>
+    /// <remarks>Throws for <see cref="HyStatus.OutOfRange"/> when an index lies outside the plane (dx is then undefined).</remarks>
     public static void MaxPool2dBackward(HyDevice* device, HyPool2dParams* p, HyTensor* dy, HyTensor* index, HyTensor* dx) =>
         Status.Check(NativeMethods.hy_max_pool2d_backward(device, p, dy, index, dx));
 
@@ -397,7 +397,7 @@ public static unsafe partial class Native
     /// <param name="labels">int64, [N], each in 0 … C-1 or ignore_index</param>
     /// <param name="loss">[N] for none, otherwise ndim 0; NaN for the mean over no sample</param>
     /// <param name="grad">receives d loss / d logits, [N, C] (for none: of the sum); may be NULL</param>
-    /// <remarks>Throws on a status other than success: <see cref="HyStatus.Ok"/>; <see cref="HyStatus.OutOfRange"/> when a label is no class: the message names the first one and its place; the outputs are then undefined</remarks>
+    /// <remarks>Throws for <see cref="HyStatus.OutOfRange"/> when a label is no class: the message names the first one and its place; the outputs are then undefined.</remarks>
     public static void CrossEntropy(HyDevice* device, HyReduction reduction, long ignoreIndex, double labelSmoothing, HyTensor* logits, HyTensor* labels, HyTensor* loss, HyTensor* grad) =>
         Status.Check(NativeMethods.hy_cross_entropy(device, (int)reduction, ignoreIndex, labelSmoothing, logits, labels, loss, grad));
 
@@ -417,7 +417,7 @@ public static unsafe partial class Native
     /// <param name="axis">0 to ndim - 1</param>
     /// <param name="index">int64, as many axes as x, no extent beyond x's except on <c>axis</c>; values from 0 to x's extent - 1</param>
     /// <param name="y">dtype of x, shape of index</param>
-    /// <remarks>Throws on a status other than success: <see cref="HyStatus.Ok"/>; <see cref="HyStatus.OutOfRange"/> for a bad index: y is then undefined</remarks>
+    /// <remarks>Throws for <see cref="HyStatus.OutOfRange"/> for a bad index: y is then undefined.</remarks>
     public static void Gather(HyDevice* device, HyTensor* x, int axis, HyTensor* index, HyTensor* y) =>
         Status.Check(NativeMethods.hy_gather(device, x, axis, index, y));
 
@@ -427,7 +427,7 @@ public static unsafe partial class Native
     /// <param name="axis">0 to ndim - 1</param>
     /// <param name="index">int64, as many axes as x, no extent beyond x's except on <c>axis</c>; values from 0 to x's extent - 1</param>
     /// <param name="y">dtype of x; updated in place</param>
-    /// <remarks>Throws on a status other than success: <see cref="HyStatus.Ok"/>; <see cref="HyStatus.OutOfRange"/> for a bad index: y is then untouched</remarks>
+    /// <remarks>Throws for <see cref="HyStatus.OutOfRange"/> for a bad index: y is then untouched.</remarks>
     public static void ScatterAdd(HyDevice* device, HyTensor* x, int axis, HyTensor* index, HyTensor* y) =>
         Status.Check(NativeMethods.hy_scatter_add(device, x, axis, index, y));
 
@@ -437,7 +437,7 @@ public static unsafe partial class Native
     /// <param name="axis">0 to ndim - 1</param>
     /// <param name="index">int64, [n]; values from 0 to x's extent - 1</param>
     /// <param name="y">dtype of x; x's shape with extent n on <c>axis</c></param>
-    /// <remarks>Throws on a status other than success: <see cref="HyStatus.Ok"/>; <see cref="HyStatus.OutOfRange"/> for a bad index: y is then undefined</remarks>
+    /// <remarks>Throws for <see cref="HyStatus.OutOfRange"/> for a bad index: y is then undefined.</remarks>
     public static void IndexSelect(HyDevice* device, HyTensor* x, int axis, HyTensor* index, HyTensor* y) =>
         Status.Check(NativeMethods.hy_index_select(device, x, axis, index, y));
 
@@ -447,7 +447,7 @@ public static unsafe partial class Native
     /// <param name="axis">0 to ndim - 1</param>
     /// <param name="index">int64, [n]; values from 0 to x's extent - 1</param>
     /// <param name="y">dtype of x; updated in place</param>
-    /// <remarks>Throws on a status other than success: <see cref="HyStatus.Ok"/>; <see cref="HyStatus.OutOfRange"/> for a bad index: y is then untouched</remarks>
+    /// <remarks>Throws for <see cref="HyStatus.OutOfRange"/> for a bad index: y is then untouched.</remarks>
     public static void IndexAdd(HyDevice* device, HyTensor* x, int axis, HyTensor* index, HyTensor* y) =>
         Status.Check(NativeMethods.hy_index_add(device, x, axis, index, y));
 
@@ -455,7 +455,7 @@ public static unsafe partial class Native
     /// <param name="device">the device</param>
     /// <param name="index">int64</param>
     /// <param name="y">any dtype; index's shape with one more axis, the classes, at the end</param>
-    /// <remarks>Throws on a status other than success: <see cref="HyStatus.Ok"/>; <see cref="HyStatus.OutOfRange"/> when an index is no class: y is then undefined</remarks>
+    /// <remarks>Throws for <see cref="HyStatus.OutOfRange"/> when an index is no class: y is then undefined.</remarks>
     public static void OneHot(HyDevice* device, HyTensor* index, HyTensor* y) =>
         Status.Check(NativeMethods.hy_one_hot(device, index, y));
 

@@ -142,7 +142,7 @@ internal sealed partial record Header(
         });
     }
 
-    /// <summary>A parameter's text; one without its own has that of its namesake in the first function that the comment refers to.</summary>
+    /// <summary>A parameter's text; one without its own has that of its namesake in the function that the comment builds on ("see hy_binary").</summary>
     static string? ParameterDoc(string function, string parameter, Dictionary<string, Comment> comments)
     {
         for (var visited = new HashSet<string>(); visited.Add(function);)
@@ -151,7 +151,7 @@ internal sealed partial record Header(
             {
                 return doc;
             }
-            function = FunctionName().Matches(comments[function].Summary).Select(match => match.Value).FirstOrDefault(comments.ContainsKey, function);
+            function = Model().Matches(comments[function].Summary).Select(match => match.Groups[1].Value).FirstOrDefault(comments.ContainsKey, function);
         }
         return null;
     }
@@ -202,8 +202,8 @@ internal sealed partial record Header(
         var kind => throw new GeneratorException($"a comment of {Clang.HeaderPath} holds a {kind}, which is not text: write it so that clang reads no markup into it"),
     };
 
-    [GeneratedRegex(@"\bhy_\w+")]
-    private static partial Regex FunctionName();
+    [GeneratedRegex(@"\b(?:[Ss]ee |like |gradients? of |and (?=hy_\w+'s gradient))(hy_\w+)")]
+    private static partial Regex Model();
 
     [GeneratedRegex(@"^[Aa] (hy_\w+)")]
     private static partial Regex EnumText();

@@ -41,7 +41,7 @@ internal sealed partial class XmlDocs
     public static string Mark(string comment) =>
         Code().Replace(comment.Replace("&", "&amp;").Replace("<", "&lt;").Replace(">", "&gt;"), "<c>$1</c>");
 
-    [GeneratedRegex(@"\b(hy|HY)_\w+")]
+    [GeneratedRegex(@"(?<!"")\b(hy|HY)_\w+")]
     private static partial Regex CName();
 
     [GeneratedRegex("`([^`]+)`")]
