@@ -2,14 +2,6 @@
 #include "cpu/reference/access.h"
 #include "cpu/reference/reference.h"
 
-static hy_status reference_synchronize(hy_device *device) { return HY_OK; }
-
-static hy_status reference_transfer(hy_device *to_device, void *to, hy_device *from_device, const void *from, int64_t bytes)
-{
-    if (bytes > 0) memcpy(to, from, (size_t)bytes);
-    return HY_OK;
-}
-
 static hy_status reference_fill(hy_device *device, double value, const hy_tensor *y)
 {
     for (hy_walk w = HY_WALK(y, y); w.left > 0; hy_walk_next(&w)) hy_store(y, w.at[0], value);
@@ -39,8 +31,6 @@ static hy_status reference_copy(hy_device *device, const hy_tensor *x, const hy_
 
 void hy_reference_copy(hy_backend *backend)
 {
-    backend->synchronize = reference_synchronize;
-    backend->transfer = reference_transfer;
     backend->fill = reference_fill;
     backend->arange = reference_arange;
     backend->copy = reference_copy;

@@ -66,29 +66,29 @@ static hy_status add(const char *operation, const hy_tensor *x, int32_t axis, co
 
 static hy_status reference_gather(hy_device *device, const hy_tensor *x, int32_t axis, const hy_tensor *index, const hy_tensor *y)
 {
-    return pick("gather", x, axis, index, y);
+    return pick("Gather", x, axis, index, y);
 }
 
 static hy_status reference_scatter_add(hy_device *device, const hy_tensor *x, int32_t axis, const hy_tensor *index, const hy_tensor *y)
 {
-    return add("scatter_add", x, axis, index, y);
+    return add("ScatterAdd", x, axis, index, y);
 }
 
 static hy_status reference_index_select(hy_device *device, const hy_tensor *x, int32_t axis, const hy_tensor *index, const hy_tensor *y)
 {
     const hy_tensor along = index_along(index, axis, x->ndim);
-    return pick("index_select", x, axis, &along, y);
+    return pick("IndexSelect", x, axis, &along, y);
 }
 
 static hy_status reference_index_add(hy_device *device, const hy_tensor *x, int32_t axis, const hy_tensor *index, const hy_tensor *y)
 {
     const hy_tensor along = index_along(index, axis, y->ndim);
-    return add("index_add", x, axis, &along, y);
+    return add("IndexAdd", x, axis, &along, y);
 }
 
 static hy_status reference_one_hot(hy_device *device, const hy_tensor *index, const hy_tensor *y)
 {
-    const hy_status status = check_indices("one_hot", index, y->shape[y->ndim - 1]);
+    const hy_status status = check_indices("OneHot", index, y->shape[y->ndim - 1]);
     if (status != HY_OK) return status;
     hy_tensor along = *index; /* broadcast over the classes */
     along.ndim = y->ndim;

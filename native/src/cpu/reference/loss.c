@@ -13,7 +13,7 @@ static hy_status check_labels(const hy_tensor *labels, int64_t classes, int64_t 
         const int64_t label = hy_load_integer(labels, n * labels->strides[0]);
         if (label == ignore_index) continue;
         if (label < 0 || label >= classes)
-            return hy_fail(HY_OUT_OF_RANGE, "cross_entropy: label %lld at place %lld is no class: expected 0 to %lld, or %lld to ignore a sample",
+            return hy_fail(HY_OUT_OF_RANGE, "CrossEntropy: label %lld at place %lld is no class: expected 0 to %lld, or %lld to ignore a sample",
                            (long long)label, (long long)n, (long long)classes - 1, (long long)ignore_index);
         ++*counted;
     }

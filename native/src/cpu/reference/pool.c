@@ -71,7 +71,7 @@ static hy_status scatter_plane(const hy_tensor *dy, const hy_tensor *index, int6
     for (hy_walk e = HY_WALK(&plane, dy, index); e.left > 0; hy_walk_next(&e)) {
         const int64_t place = hy_load_integer(index, e.at[1]);
         if (place < 0 || place >= size)
-            return hy_fail(HY_OUT_OF_RANGE, "max_pool2d_backward: index %lld is outside a plane of %lld elements", (long long)place, (long long)size);
+            return hy_fail(HY_OUT_OF_RANGE, "MaxPool2dBackward: index %lld is outside a plane of %lld elements", (long long)place, (long long)size);
         sums[place] += hy_load(dy, e.at[0]);
     }
     return HY_OK;
@@ -81,7 +81,7 @@ static hy_status reference_max_pool2d_backward(hy_device *device, const hy_pool2
 {
     const int64_t size = dx->shape[2] * dx->shape[3];
     double *sums = malloc((size_t)(size + 1) * sizeof *sums);
-    if (!sums) return hy_fail(HY_OUT_OF_MEMORY, "max_pool2d_backward: no memory for a plane of %lld elements", (long long)size);
+    if (!sums) return hy_fail(HY_OUT_OF_MEMORY, "MaxPool2dBackward: no memory for a plane of %lld elements", (long long)size);
 
     hy_status status = HY_OK;
     const hy_tensor planes = first_pixel(dx), dy_planes = first_pixel(dy), index_planes = first_pixel(index);
@@ -134,7 +134,7 @@ static hy_status reference_avg_pool2d_backward(hy_device *device, const hy_pool2
 {
     const int64_t size = dx->shape[2] * dx->shape[3];
     double *sums = malloc((size_t)(size + 1) * sizeof *sums);
-    if (!sums) return hy_fail(HY_OUT_OF_MEMORY, "avg_pool2d_backward: no memory for a plane of %lld elements", (long long)size);
+    if (!sums) return hy_fail(HY_OUT_OF_MEMORY, "AvgPool2dBackward: no memory for a plane of %lld elements", (long long)size);
 
     const hy_tensor planes = first_pixel(dx), dy_planes = first_pixel(dy);
     for (hy_walk e = HY_WALK(&planes, dx, &dy_planes); e.left > 0; hy_walk_next(&e)) {
