@@ -1,0 +1,193 @@
+/* Convolution and pooling. */
+#include <stdint.h>
+
+#include "api/check.h"
+
+static const char *const side[] = {"height", "width"};
+
+/* The output's extent along one side; below 1 where no window fits. */
+static int64_t windows(int64_t extent, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation)
+{
+    int64_t room = extent + 2 * padding - dilation * (kernel - 1) - 1;
+    return room < 0 ? 0 : room / stride + 1;
+}
+
+static hy_status check_step(const hy_call *call, const char *what, const int32_t value[2], int32_t low)
+{
+    for (int i = 0; i < 2; i++)
+        if (value[i] < low) return hy_refuse(call, HY_BAD_ARGUMENT, "%s is (%d, %d), expected %d or more", what, value[0], value[1], low);
+    return HY_OK;
+}
+
+static hy_status check_conv_params(const hy_call *call, const hy_conv2d_params *p)
+{
+    HY_TRY(hy_check_pointer(call, "the parameters", p));
+    HY_TRY(check_step(call, "stride", p->stride, 1));
+    HY_TRY(check_step(call, "padding", p->padding, 0));
+    HY_TRY(check_step(call, "dilation", p->dilation, 1));
+    return hy_check_integer(call, "groups", p->groups, 1, INT32_MAX);
+}
+
+/* The shapes of a convolution and of both its gradients: input x, weight w, output y. */
+static hy_status check_conv_shapes(const hy_call *call, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *bias,
+                                   const hy_tensor *y)
+{
+    HY_TRY(hy_check_ndim(call, "input", x, 4));
+    HY_TRY(hy_check_ndim(call, "weight", w, 4));
+    char xs[256], ws[256];
+    hy_format_shape(x, xs);
+    hy_format_shape(w, ws);
+    int64_t channels = x->shape[1], filters = w->shape[0], groups = p->groups;
+    if (hy_numel(w) == 0) return hy_refuse(call, HY_BAD_SHAPE, "weight %s has no element", ws);
+    if (channels % groups || filters % groups)
+        return hy_refuse(call, HY_BAD_SHAPE, "%lld groups do not divide %lld input and %lld output channels (input %s, weight %s)", (long long)groups,
+                         (long long)channels, (long long)filters, xs, ws);
+    if (channels / groups != w->shape[1])
+        return hy_refuse(call, HY_BAD_SHAPE, "input has %lld channels, weight expects %lld (input %s, weight %s)", (long long)channels,
+                         (long long)(w->shape[1] * groups), xs, ws);
+    int64_t shape[4] = {x->shape[0], filters};
+    for (int i = 0; i < 2; i++) {
+        int64_t span, n = w->shape[2 + i];
+        bool huge = __builtin_mul_overflow(p->dilation[i], n - 1, &span);
+        shape[2 + i] = huge ? 0 : windows(x->shape[2 + i], n, p->stride[i], p->padding[i], p->dilation[i]);
+        if (shape[2 + i] < 1)
+            return hy_refuse(call, HY_BAD_SHAPE, "the kernel is larger than the padded input's %s (input %s, weight %s, padding %d, dilation %d)",
+                             side[i], xs, ws, p->padding[i], p->dilation[i]);
+    }
+    HY_TRY(hy_check_vector(call, "bias", bias, filters));
+    return hy_check_shape(call, "output", y, 4, shape);
+}
+
+hy_status hy_conv2d(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *bias, const hy_tensor *y)
+{
+    HY_CALL("conv2d", NULL);
+    HY_TRY(check_conv_params(&call, p));
+    HY_TRY(hy_check_input(&call, "input", x, HY_SET_FLOATING));
+    HY_TRY(hy_check_input(&call, "weight", w, HY_ONLY(x->dtype)));
+    HY_TRY(hy_check_optional_input(&call, "bias", bias, HY_ONLY(x->dtype)));
+    HY_TRY(hy_check_output(&call, "output", y, HY_ONLY(x->dtype)));
+    HY_TRY(check_conv_shapes(&call, p, x, w, bias, y));
+    HY_DISPATCH(conv2d, p, x, w, bias, y);
+}
+
+hy_status hy_conv2d_input_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *dy, const hy_tensor *w, const hy_tensor *dx)
+{
+    HY_CALL("conv2d", "_input_grad");
+    HY_TRY(check_conv_params(&call, p));
+    HY_TRY(hy_check_input(&call, "output gradient", dy, HY_SET_FLOATING));
+    HY_TRY(hy_check_input(&call, "weight", w, HY_ONLY(dy->dtype)));
+    HY_TRY(hy_check_output(&call, "input gradient", dx, HY_ONLY(dy->dtype)));
+    HY_TRY(check_conv_shapes(&call, p, dx, w, NULL, dy));
+    HY_DISPATCH(conv2d_input_grad, p, dy, w, dx);
+}
+
+hy_status hy_conv2d_weight_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy, const hy_tensor *dw,
+                                const hy_tensor *dbias)
+{
+    HY_CALL("conv2d", "_weight_grad");
+    HY_TRY(check_conv_params(&call, p));
+    HY_TRY(hy_check_input(&call, "input", x, HY_SET_FLOATING));
+    HY_TRY(hy_check_input(&call, "output gradient", dy, HY_ONLY(x->dtype)));
+    HY_TRY(hy_check_output(&call, "weight gradient", dw, HY_ONLY(x->dtype)));
+    HY_TRY(hy_check_optional_output(&call, "bias gradient", dbias, HY_ONLY(x->dtype)));
+    HY_TRY(check_conv_shapes(&call, p, x, dw, dbias, dy));
+    HY_DISPATCH(conv2d_weight_grad, p, x, dy, dw, dbias);
+}
+
+static hy_status check_pool_params(const hy_call *call, const hy_pool2d_params *p, bool average)
+{
+    HY_TRY(hy_check_pointer(call, "the parameters", p));
+    HY_TRY(check_step(call, "kernel", p->kernel, 1));
+    HY_TRY(check_step(call, "stride", p->stride, 1));
+    HY_TRY(check_step(call, "padding", p->padding, 0));
+    HY_TRY(check_step(call, "dilation", p->dilation, 1));
+    if (average && (p->dilation[0] != 1 || p->dilation[1] != 1))
+        return hy_refuse(call, HY_BAD_ARGUMENT, "dilation is (%d, %d), expected 1", p->dilation[0], p->dilation[1]);
+    for (int i = 0; i < 2; i++)
+        if (p->padding[i] > p->kernel[i] / 2)
+            return hy_refuse(call, HY_BAD_ARGUMENT, "padding is %d, expected at most %d, half the kernel's %s", p->padding[i], p->kernel[i] / 2, side[i]);
+    return HY_OK;
+}
+
+/* Whether some window along one side lies in the padding altogether: only dilation can bring that about, or an input without extent. */
+static bool has_empty_window(int64_t extent, int64_t count, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation)
+{
+    if (extent == 0) return true;
+    for (int64_t start = -padding; dilation > 1 && start < 0 && count > 0; start += stride, count--) {
+        int64_t first = (-start + dilation - 1) / dilation; /* the window's first element that is not before the input */
+        if (first >= kernel || start + first * dilation >= extent) return true;
+    }
+    return false; /* a window that starts inside is not empty, and none starts behind: the last ends within the padding */
+}
+
+/* The shapes of a pooling and of its gradient: input x, output y. */
+static hy_status check_pool_shapes(const hy_call *call, const hy_pool2d_params *p, const hy_tensor *x, const hy_tensor *y)
+{
+    HY_TRY(hy_check_ndim(call, "input", x, 4));
+    char text[256];
+    int64_t shape[4] = {x->shape[0], x->shape[1]};
+    for (int i = 0; i < 2; i++) {
+        shape[2 + i] = windows(x->shape[2 + i], p->kernel[i], p->stride[i], p->padding[i], p->dilation[i]);
+        if (shape[2 + i] < 1)
+            return hy_refuse(call, HY_BAD_SHAPE, "the window is larger than the padded input's %s (input %s, kernel %d, padding %d, dilation %d)", side[i],
+                             hy_format_shape(x, text), p->kernel[i], p->padding[i], p->dilation[i]);
+        if (has_empty_window(x->shape[2 + i], shape[2 + i], p->kernel[i], p->stride[i], p->padding[i], p->dilation[i]))
+            return hy_refuse(call, HY_BAD_SHAPE, "a window lies in the padding of the %s altogether (input %s, kernel %d, padding %d, dilation %d)", side[i],
+                             hy_format_shape(x, text), p->kernel[i], p->padding[i], p->dilation[i]);
+    }
+    return hy_check_shape(call, "output", y, 4, shape);
+}
+
+/* The offsets of a max pooling are int32. */
+static hy_status check_pool_index(const hy_call *call, const hy_tensor *x, const hy_tensor *y, const hy_tensor *index)
+{
+    if (!index) return HY_OK;
+    char text[256];
+    if (x->shape[2] > INT32_MAX / x->shape[3])
+        return hy_refuse(call, HY_BAD_SHAPE, "the input's planes have more elements than an int32 index reaches (%s)", hy_format_shape(x, text));
+    return hy_check_same_shape(call, "index", index, "the output", y);
+}
+
+hy_status hy_max_pool2d(hy_device *device, const hy_pool2d_params *p, const hy_tensor *x, const hy_tensor *y, const hy_tensor *index)
+{
+    HY_CALL("max_pool2d", NULL);
+    HY_TRY(check_pool_params(&call, p, false));
+    HY_TRY(hy_check_input(&call, "input", x, HY_SET_FLOATING));
+    HY_TRY(hy_check_output(&call, "output", y, HY_ONLY(x->dtype)));
+    HY_TRY(hy_check_optional_output(&call, "index", index, HY_ONLY(HY_INT32)));
+    HY_TRY(check_pool_shapes(&call, p, x, y));
+    HY_TRY(check_pool_index(&call, x, y, index));
+    HY_DISPATCH(max_pool2d, p, x, y, index);
+}
+
+hy_status hy_max_pool2d_backward(hy_device *device, const hy_pool2d_params *p, const hy_tensor *dy, const hy_tensor *index, const hy_tensor *dx)
+{
+    HY_CALL("max_pool2d", "_backward");
+    HY_TRY(check_pool_params(&call, p, false));
+    HY_TRY(hy_check_input(&call, "output gradient", dy, HY_SET_FLOATING));
+    HY_TRY(hy_check_input(&call, "index", index, HY_ONLY(HY_INT32)));
+    HY_TRY(hy_check_output(&call, "input gradient", dx, HY_ONLY(dy->dtype)));
+    HY_TRY(check_pool_shapes(&call, p, dx, dy));
+    HY_TRY(check_pool_index(&call, dx, dy, index));
+    HY_DISPATCH(max_pool2d_backward, p, dy, index, dx);
+}
+
+hy_status hy_avg_pool2d(hy_device *device, const hy_pool2d_params *p, const hy_tensor *x, const hy_tensor *y)
+{
+    HY_CALL("avg_pool2d", NULL);
+    HY_TRY(check_pool_params(&call, p, true));
+    HY_TRY(hy_check_input(&call, "input", x, HY_SET_FLOATING));
+    HY_TRY(hy_check_output(&call, "output", y, HY_ONLY(x->dtype)));
+    HY_TRY(check_pool_shapes(&call, p, x, y));
+    HY_DISPATCH(avg_pool2d, p, x, y);
+}
+
+hy_status hy_avg_pool2d_backward(hy_device *device, const hy_pool2d_params *p, const hy_tensor *dy, const hy_tensor *dx)
+{
+    HY_CALL("avg_pool2d", "_backward");
+    HY_TRY(check_pool_params(&call, p, true));
+    HY_TRY(hy_check_input(&call, "output gradient", dy, HY_SET_FLOATING));
+    HY_TRY(hy_check_output(&call, "input gradient", dx, HY_ONLY(dy->dtype)));
+    HY_TRY(check_pool_shapes(&call, p, dx, dy));
+    HY_DISPATCH(avg_pool2d_backward, p, dy, dx);
+}
