@@ -70,135 +70,135 @@ public enum HyDeviceKind
 /// <summary>Operations of one operand, from ops.def.</summary>
 public enum HyUnaryOp
 {
-    /// <summary>-x, elementwise</summary>
+    /// <summary>-x, elementwise.</summary>
     Neg = 0,
 
-    /// <summary>|x|, elementwise; the gradient at 0 is 0</summary>
+    /// <summary>|x|, elementwise; the gradient at 0 is 0.</summary>
     Abs = 1,
 
-    /// <summary>-1, 0 or 1: the sign of x, elementwise; NaN stays NaN; the gradient is 0</summary>
+    /// <summary>-1, 0 or 1: the sign of x, elementwise; NaN stays NaN; the gradient is 0.</summary>
     Sign = 2,
 
-    /// <summary>the largest integer not above x, elementwise; the gradient is 0</summary>
+    /// <summary>The largest integer not above x, elementwise; the gradient is 0.</summary>
     Floor = 3,
 
-    /// <summary>the smallest integer not below x, elementwise; the gradient is 0</summary>
+    /// <summary>The smallest integer not below x, elementwise; the gradient is 0.</summary>
     Ceil = 4,
 
-    /// <summary>x rounded to the nearest integer, halves to even, elementwise; the gradient is 0</summary>
+    /// <summary>x rounded to the nearest integer, halves to even, elementwise; the gradient is 0.</summary>
     Round = 5,
 
-    /// <summary>x², elementwise</summary>
+    /// <summary>x², elementwise.</summary>
     Square = 6,
 
-    /// <summary>√x, elementwise; NaN below 0</summary>
+    /// <summary>√x, elementwise; NaN below 0.</summary>
     Sqrt = 7,
 
-    /// <summary>1 / √x, elementwise; NaN below 0</summary>
+    /// <summary>1 / √x, elementwise; NaN below 0.</summary>
     Rsqrt = 8,
 
-    /// <summary>1 / x, elementwise</summary>
+    /// <summary>1 / x, elementwise.</summary>
     Reciprocal = 9,
 
-    /// <summary>e to the power of x, elementwise</summary>
+    /// <summary>e to the power of x, elementwise.</summary>
     Exp = 10,
 
-    /// <summary>e to the power of x, less 1, elementwise; exact near 0</summary>
+    /// <summary>e to the power of x, less 1, elementwise; exact near 0.</summary>
     Expm1 = 11,
 
-    /// <summary>the natural logarithm of x, elementwise; -∞ at 0, NaN below</summary>
+    /// <summary>The natural logarithm of x, elementwise; -∞ at 0, NaN below.</summary>
     Log = 12,
 
-    /// <summary>the natural logarithm of 1 + x, elementwise; exact near 0</summary>
+    /// <summary>The natural logarithm of 1 + x, elementwise; exact near 0.</summary>
     Log1p = 13,
 
-    /// <summary>the sine of x in radians, elementwise</summary>
+    /// <summary>The sine of x in radians, elementwise.</summary>
     Sin = 14,
 
-    /// <summary>the cosine of x in radians, elementwise</summary>
+    /// <summary>The cosine of x in radians, elementwise.</summary>
     Cos = 15,
 
-    /// <summary>the hyperbolic tangent of x, elementwise</summary>
+    /// <summary>The hyperbolic tangent of x, elementwise.</summary>
     Tanh = 16,
 
-    /// <summary>the error function of x, elementwise</summary>
+    /// <summary>The error function of x, elementwise.</summary>
     Erf = 17,
 
-    /// <summary>1 / (1 + exp(-x)), elementwise</summary>
+    /// <summary>1 / (1 + exp(-x)), elementwise.</summary>
     Sigmoid = 18,
 
-    /// <summary>max(0, x), elementwise; the gradient at 0 is 0</summary>
+    /// <summary>max(0, x), elementwise; the gradient at 0 is 0.</summary>
     Relu = 19,
 
-    /// <summary>x above 0, negative_slope · x below, elementwise</summary>
+    /// <summary>x above 0, negative_slope · x below, elementwise.</summary>
     LeakyRelu = 20,
 
-    /// <summary>x above 0, alpha · (exp(x) - 1) below, elementwise (Clevert et al., 2016)</summary>
+    /// <summary>x above 0, alpha · (exp(x) - 1) below, elementwise (Clevert et al., 2016).</summary>
     Elu = 21,
 
-    /// <summary>x · Φ(x) with the normal distribution's Φ, elementwise (Hendrycks and Gimpel, 2016); the exact form, by erf</summary>
+    /// <summary>x · Φ(x) with the normal distribution's Φ, elementwise (Hendrycks and Gimpel, 2016); the exact form, by erf.</summary>
     Gelu = 22,
 
-    /// <summary>x · sigmoid(x), elementwise; also called swish</summary>
+    /// <summary>x · sigmoid(x), elementwise; also called swish.</summary>
     Silu = 23,
 
-    /// <summary>log(1 + exp(x)), elementwise, without overflow</summary>
+    /// <summary>log(1 + exp(x)), elementwise, without overflow.</summary>
     Softplus = 24,
 }
 
 /// <summary>Operations of two operands, from ops.def.</summary>
 public enum HyBinaryOp
 {
-    /// <summary>a + b, elementwise</summary>
+    /// <summary>a + b, elementwise.</summary>
     Add = 0,
 
-    /// <summary>a - b, elementwise</summary>
+    /// <summary>a - b, elementwise.</summary>
     Sub = 1,
 
-    /// <summary>a · b, elementwise</summary>
+    /// <summary>a · b, elementwise.</summary>
     Mul = 2,
 
-    /// <summary>a / b, elementwise</summary>
+    /// <summary>a / b, elementwise.</summary>
     Div = 3,
 
-    /// <summary>a to the power of b, elementwise; NaN for a negative base with a broken exponent</summary>
+    /// <summary>a to the power of b, elementwise; NaN for a negative base with a broken exponent.</summary>
     Pow = 4,
 
-    /// <summary>the larger of a and b, elementwise; NaN wins; the gradient is shared where they are equal</summary>
+    /// <summary>The larger of a and b, elementwise; NaN wins; the gradient is shared where they are equal.</summary>
     Maximum = 5,
 
-    /// <summary>the smaller of a and b, elementwise; NaN wins; the gradient is shared where they are equal</summary>
+    /// <summary>The smaller of a and b, elementwise; NaN wins; the gradient is shared where they are equal.</summary>
     Minimum = 6,
 }
 
 /// <summary>Comparisons and logical operations of two operands, from ops.def.</summary>
 public enum HyCompareOp
 {
-    /// <summary>a = b, elementwise, as bool; NaN equals nothing</summary>
+    /// <summary>a = b, elementwise, as bool; NaN equals nothing.</summary>
     Eq = 0,
 
-    /// <summary>a ≠ b, elementwise, as bool</summary>
+    /// <summary>a ≠ b, elementwise, as bool.</summary>
     Ne = 1,
 
-    /// <summary>a &lt; b, elementwise, as bool</summary>
+    /// <summary>a &lt; b, elementwise, as bool.</summary>
     Lt = 2,
 
-    /// <summary>a ≤ b, elementwise, as bool</summary>
+    /// <summary>a ≤ b, elementwise, as bool.</summary>
     Le = 3,
 
-    /// <summary>a &gt; b, elementwise, as bool</summary>
+    /// <summary>a &gt; b, elementwise, as bool.</summary>
     Gt = 4,
 
-    /// <summary>a ≥ b, elementwise, as bool</summary>
+    /// <summary>a ≥ b, elementwise, as bool.</summary>
     Ge = 5,
 
-    /// <summary>whether both a and b are true (not 0), elementwise, as bool</summary>
+    /// <summary>Whether both a and b are true (not 0), elementwise, as bool.</summary>
     LogicalAnd = 6,
 
-    /// <summary>whether a or b is true (not 0), elementwise, as bool</summary>
+    /// <summary>Whether a or b is true (not 0), elementwise, as bool.</summary>
     LogicalOr = 7,
 
-    /// <summary>whether just one of a and b is true (not 0), elementwise, as bool</summary>
+    /// <summary>Whether just one of a and b is true (not 0), elementwise, as bool.</summary>
     LogicalXor = 8,
 }
 

@@ -67,7 +67,7 @@ internal static class Generator
             ("bindings/Hybrid.Bindings/Enums.g.cs", BindingsWriter.Enums(header, docs)),
             ("bindings/Hybrid.Bindings/Structs.g.cs", BindingsWriter.Structs(header, docs)),
             ("bindings/Hybrid.Bindings/Constants.g.cs", BindingsWriter.Constants(header, docs)),
-            // ("managed/Hybrid/Ops/Elementwise.g.cs", ElementwiseWriter.Write(operations)),
+            ("managed/Hybrid/Ops/Elementwise.g.cs", ElementwiseWriter.Write(operations)),
             ("tests/Hybrid.Tests/Bindings/Layout.g.cs", BindingsWriter.Layout(header)),
         ];
     }

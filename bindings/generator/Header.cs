@@ -98,7 +98,7 @@ internal sealed partial record Header(
         {
             var explicitValue = OfKind(Inner(e), "ConstantExpr").Select(c => c.GetProperty("value").GetString()!).FirstOrDefault();
             var value = explicitValue is null ? next : long.Parse(explicitValue);
-            var doc = operations.DocOf(Name(e)) ?? CommentOf(e).Summary;
+            var doc = operations.DocOf(Name(e)) is { } rowDoc ? Naming.Sentence(rowDoc) : CommentOf(e).Summary;
             enumerators.Add(new(Name(e), Naming.Pascal(Name(e)[prefix..]), value, doc));
             next = value + 1;
         }

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Hybrid.BindingsGenerator;
 
 /// <summary>From C's names to C#'s.</summary>
@@ -25,8 +23,13 @@ internal static class Naming
     /// <summary>A function's or macro's name, less the prefix: "hy_max_pool2d" → "MaxPool2d", "HY_MAX_DIMS" → "MaxDims".</summary>
     public static string Member(string name) => Pascal(name[3..]);
 
-    /// <summary>A double as C# source.</summary>
-    public static string Number(double value) => value.ToString("R", CultureInfo.InvariantCulture);
+    /// <summary>A phrase as a sentence: a first word in letters gets a capital, a formula stays; a full stop at the end.</summary>
+    public static string Sentence(string phrase)
+    {
+        var word = phrase.Split(' ')[0];
+        var start = word.Length > 1 && word.All(char.IsAsciiLetterLower) ? char.ToUpperInvariant(phrase[0]) + phrase[1..] : phrase;
+        return start.EndsWith('.') ? start : start + ".";
+    }
 
     static string Word(string word)
     {
