@@ -262,11 +262,10 @@ HY_FUNCTION double hy_sigmoid_(double x)
 HY_FUNCTION float hy_powf_(float a, float b)
 {
     float y = (float)hy_exp_((double)b * hy_log_((double)fabsf(a)));
-    float broken = b != floorf(b) ? 1.0f : 0.0f, odd = 0.5f * b != floorf(0.5f * b) ? 1.0f - broken : 0.0f;
-    float minus_one = fabsf(a) == 1 && fabsf(b) > 3.40282347e+38f ? 1.0f : 0.0f;
-    y = minus_one != 0 ? 1 : y;
-    y = a < 0 && broken != 0 && a >= -3.40282347e+38f ? (float)NAN : y;
-    y = odd != 0 ? copysignf(y, a) : y;
+    float sign = b == floorf(b) && 0.5f * b != floorf(0.5f * b) ? a : 1; /* that of a for an odd b */
+    float outside = b == floorf(b) ? y : fabsf(a) < HUGE_VALF ? (float)NAN : y;
+    y = copysignf(a < 0 ? outside : y, sign);
+    y = fabsf(a) == 1 && fabsf(b) == HUGE_VALF ? 1 : y;
     return a == 1 || b == 0 ? 1 : y;
 }
 
@@ -319,7 +318,7 @@ HY_FUNCTION float hy_cosf_(float x) { return cosf(x); }
 HY_FUNCTION double hy_sine_of_quarters_(float x, uint64_t quarters)
 {
     uint32_t bits = hy_bitsf_(x) & 0x7fffffff;
-    int32_t e = (int32_t)(bits >> 23) - HY_QUARTER_TURNS_FIRST;
+    int64_t e = (int64_t)(bits >> 23) - HY_QUARTER_TURNS_FIRST; /* 64 bits: then GCC vectorises the look-ups of double */
     e = e < 0 ? 0 : e;
     double m = (double)(int32_t)((bits & 0x007fffff) | 0x00800000);
     double t = m * hy_quarter_turns_high[e];
