@@ -246,3 +246,11 @@ hy_allocator *hy_allocator_create(hy_device *device)
     a->device = device;
     return a;
 }
+
+void hy_allocator_destroy(hy_allocator *a)
+{
+    trim(a);
+    pthread_mutex_destroy(&a->lock);
+    free(a->buckets);
+    free(a);
+}

@@ -12,6 +12,9 @@ typedef struct hy_allocator hy_allocator;
 /** An allocator over `device`'s system_alloc and system_free; NULL when there is no memory for it. */
 hy_allocator *hy_allocator_create(hy_device *device);
 
+/** Returns everything to the system; no block may be live. A device's own allocator is never destroyed. */
+void hy_allocator_destroy(hy_allocator *allocator);
+
 /** These are hy_alloc, hy_free, hy_memory_get_stats, hy_memory_trim and hy_memory_set_limit of hybrid.h. */
 hy_status hy_allocator_alloc(hy_allocator *allocator, int64_t bytes, void **data);
 hy_status hy_allocator_free(hy_allocator *allocator, void *data);

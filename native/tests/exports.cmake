@@ -1,0 +1,33 @@
+# Checks what the shared library shows and needs: it exports the functions of hybrid.h and nothing else, and depends on the C library
+# alone. Run as cmake -DLIBRARY=… -DHEADER=… -DNM=… -DREADELF=… -P exports.cmake
+file(STRINGS ${HEADER} lines REGEX "^HY_API ")
+set(declared "")
+foreach(line IN LISTS lines)
+  string(REGEX REPLACE ".*[ *](hy_[a-z0-9_]+)\\(.*" "\\1" name "${line}")
+  list(APPEND declared ${name})
+endforeach()
+
+execute_process(COMMAND ${NM} -D --defined-only ${LIBRARY} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL "[^ \n]+\n" exported "${symbols}")
+string(REPLACE "\n" "" exported "${exported}")
+
+list(SORT declared)
+list(SORT exported)
+if(NOT declared)
+  message(FATAL_ERROR "no declaration found in ${HEADER}")
+endif()
+if(NOT declared STREQUAL exported)
+  set(missing ${declared})
+  list(REMOVE_ITEM missing ${exported})
+  set(surplus ${exported})
+  list(REMOVE_ITEM surplus ${declared})
+  message(FATAL_ERROR "declared but not exported: ${missing}; exported but not declared: ${surplus}")
+endif()
+
+execute_process(COMMAND ${READELF} -d ${LIBRARY} OUTPUT_VARIABLE dynamic COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL "Shared library: \\[[^]]+\\]" needed "${dynamic}")
+foreach(entry IN LISTS needed)
+  if(NOT entry MATCHES "\\[(libc\\.so|libm\\.so|ld-linux)")
+    message(FATAL_ERROR "an unexpected dependency: ${entry}")
+  endif()
+endforeach()
