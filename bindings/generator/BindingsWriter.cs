@@ -44,7 +44,7 @@ internal static class BindingsWriter
         text.Append("""
             using Hybrid.Bindings;
 
-            namespace Hybrid.Tests.Bindings;
+            namespace Hybrid.Tests;
 
             public unsafe class LayoutTests
             {

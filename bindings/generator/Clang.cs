@@ -9,7 +9,7 @@ internal sealed class Clang(string root)
 {
     public const string HeaderPath = "native/include/hybrid/hybrid.h";
 
-    readonly string program = FindProgram();
+    readonly string program = FindProgram(Environment.GetEnvironmentVariable("CLANG"));
 
     /// <summary>clang's syntax tree of the header, as JSON, comments included.</summary>
     public string SyntaxTree() => Run("", "-Xclang", "-ast-dump=json", "-fparse-all-comments", "-fsyntax-only", HeaderPath);
@@ -22,9 +22,9 @@ internal sealed class Clang(string root)
     /// <summary>A source text, preprocessed, without line markers.</summary>
     public string Preprocess(string source) => Run(source, "-E", "-P", "-x", "c", "-");
 
-    static string FindProgram()
+    /// <summary>The program named, or else the first candidate that runs.</summary>
+    internal static string FindProgram(string? named)
     {
-        var named = Environment.GetEnvironmentVariable("CLANG");
         string[] candidates = string.IsNullOrEmpty(named) ? ["clang", .. Enumerable.Range(14, 7).Reverse().Select(version => $"clang-{version}")] : [named];
         foreach (var candidate in candidates)
         {

@@ -42,6 +42,10 @@ internal static class Generator
             }
         }
         root = Path.GetFullPath(root ?? FindRoot());
+        if (!File.Exists(Path.Combine(root, Clang.HeaderPath)))
+        {
+            throw new GeneratorException($"{root} holds no {Clang.HeaderPath}; name the repository's root with --root DIR");
+        }
         var changed = Generate(root).Where(file => !Same(Path.Combine(root, file.Path), file.Text)).ToList();
         if (check)
         {

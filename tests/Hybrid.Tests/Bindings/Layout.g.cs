@@ -4,7 +4,7 @@
 #nullable enable
 using Hybrid.Bindings;
 
-namespace Hybrid.Tests.Bindings;
+namespace Hybrid.Tests;
 
 public unsafe class LayoutTests
 {
