@@ -13,6 +13,7 @@
 #include "core/allocator.h"
 #include "core/parallel.h"
 #include "core/status.h"
+#include "cpu/blas.h"
 #include "cpu/cpu_features.h"
 #include "cpu/reference/reference.h"
 
@@ -75,18 +76,6 @@ static hy_status cpu_transfer(hy_device *to_device, void *to, hy_device *from_de
 
 /* ---- devices ---- */
 
-static void describe_blas(char text[64])
-{
-#ifdef HY_HAVE_OPENBLAS
-    extern char *openblas_get_config(void);
-    char name[32] = "OpenBLAS", version[24] = "";
-    sscanf(openblas_get_config(), "%31s %23s", name, version);
-    snprintf(text, 64, "%s %s", name, version);
-#else
-    snprintf(text, 64, "none");
-#endif
-}
-
 static void add_device(const hy_cpu_features *features, const char *isa, int32_t vector_bytes, void (*kernels)(hy_backend *))
 {
     hy_device *d = &cpu.device[cpu.count];
@@ -102,12 +91,8 @@ static void add_device(const hy_cpu_features *features, const char *isa, int32_t
     d->backend.synchronize = cpu_synchronize;
     d->backend.transfer = cpu_transfer;
     hy_reference_fill(&d->backend);
-    if (kernels) {
-        kernels(&d->backend);
-        describe_blas(d->info.blas);
-    } else {
-        snprintf(d->info.blas, sizeof d->info.blas, "none");
-    }
+    if (kernels) kernels(&d->backend);
+    snprintf(d->info.blas, sizeof d->info.blas, "%s", kernels ? hy_blas_name() : "none");
     d->allocator = cpu.count == 1 ? hy_allocator_create(d) : cpu.device[0].allocator;
 }
 

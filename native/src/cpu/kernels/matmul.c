@@ -1,6 +1,186 @@
+/* Matrix products: views become one hy_gemm, which the built-in kernels or OpenBLAS run. */
+#include "cpu/kernels/matmul.h"
+
+#include <stdbool.h>
+
+#include "core/parallel.h"
+#include "core/tensor.h"
+#include "cpu/blas.h"
+#include "cpu/kernels/gemm.h"
 #include "cpu/kernels/kernels.h"
+#include "cpu/simd/tile.h"
+
+#define GEMV_COLUMNS 512         /* sums that a row pass keeps in L1 */
+#define GEMV_ELEMENTS (1 << 16)  /* of the matrix, a task */
+
+/* ---- From views to a product ---- */
+
+/* The stride of `t` along the batch axis that is `from_end` axes before the matrix; 0 where it broadcasts. */
+static int64_t batch_stride(const hy_tensor *t, int from_end)
+{
+    int axis = t->ndim - 3 - from_end;
+    return axis < 0 || t->shape[axis] == 1 ? 0 : t->strides[axis];
+}
+
+/* A batch axis along which B is the same and A's and C's rows go on evenly is just more rows. */
+static bool is_more_rows(const hy_gemm *g, int64_t a_stride, int64_t b_stride, int64_t c_stride)
+{
+    if (b_stride != 0 || g->batch_ndim > 0) return false;
+    return g->m == 1 || (a_stride == g->m * g->a.vector_stride && c_stride == g->m * g->c_row_stride);
+}
+
+static hy_gemm describe(const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias, const hy_tensor *y)
+{
+    hy_gemm g = {.m = y->shape[y->ndim - 2], .n = y->shape[y->ndim - 1], .k = a->shape[a->ndim - 1]};
+    g.a = (hy_gemm_operand){.data = a->data, .vector_stride = a->strides[a->ndim - 2], .k_stride = a->strides[a->ndim - 1]};
+    g.b = (hy_gemm_operand){.data = b->data, .vector_stride = b->strides[b->ndim - 1], .k_stride = b->strides[b->ndim - 2]};
+    g.c = y->data;
+    g.c_row_stride = y->strides[y->ndim - 2];
+    g.c_col_stride = y->strides[y->ndim - 1];
+    if (bias) {
+        g.bias = bias->data;
+        g.bias_col_stride = bias->strides[0];
+    }
+    for (int i = 0; i < y->ndim - 2; i++) {
+        int64_t extent = y->shape[y->ndim - 3 - i], a_stride = batch_stride(a, i), b_stride = batch_stride(b, i), c_stride = batch_stride(y, i);
+        if (extent == 1) continue;
+        if (is_more_rows(&g, a_stride, b_stride, c_stride)) {
+            if (g.m == 1) {
+                g.a.vector_stride = a_stride;
+                g.c_row_stride = c_stride;
+            }
+            g.m *= extent;
+            continue;
+        }
+        int d = g.batch_ndim++;
+        g.batch_shape[d] = extent;
+        g.a.batch_strides[d] = a_stride;
+        g.b.batch_strides[d] = b_stride;
+        g.c_batch_strides[d] = c_stride;
+    }
+    return g;
+}
+
+/* ---- A vector times a matrix ---- */
+
+typedef struct gemv {
+    int64_t n, k;
+    const void *x, *b, *bias;
+    void *y;
+    int64_t b_row, b_column, y_stride, bias_stride;
+} gemv;
+
+#define real float
+#define T(name) name##_f32
+#include "cpu/kernels/gemv_body.h"
+#undef real
+#undef T
+
+#define real double
+#define T(name) name##_f64
+#include "cpu/kernels/gemv_body.h"
+#undef real
+#undef T
+
+/* Whether one side is a single vector and the matrix can be streamed; `v` and the stride of x then say how. */
+static bool is_gemv(const hy_gemm *g, gemv *v, int64_t *x_stride)
+{
+    if (g->batch_ndim > 0 || (g->m != 1 && g->n != 1) || g->k == 0) return false;
+    const hy_gemm_operand *x = g->m == 1 ? &g->a : &g->b, *b = g->m == 1 ? &g->b : &g->a;
+    *v = (gemv){.n = g->m == 1 ? g->n : g->m, .k = g->k, .x = x->data, .b = b->data, .bias = g->bias, .y = g->c, .b_row = b->k_stride, .b_column = b->vector_stride};
+    v->y_stride = g->m == 1 ? g->c_col_stride : g->c_row_stride;
+    v->bias_stride = g->m == 1 ? g->bias_col_stride : g->bias_row_stride;
+    *x_stride = x->k_stride;
+    return v->b_row == 1 || (v->b_column == 1 && v->n >= GEMV_COLUMNS);
+}
+
+static hy_status run_gemv(hy_device *device, int32_t dtype, gemv *v, int64_t x_stride)
+{
+    bool single = dtype == HY_FLOAT32;
+    void *copy = NULL;
+    if (x_stride != 1) {
+        hy_status status = hy_alloc(device, v->k * hy_dtype_size(dtype), &copy);
+        if (status != HY_OK) return status;
+        if (single) gemv_gather_f32(v->x, x_stride, v->k, copy);
+        else gemv_gather_f64(v->x, x_stride, v->k, copy);
+        v->x = copy;
+    }
+    if (v->b_row == 1) {
+        int64_t grain = v->k < GEMV_ELEMENTS ? GEMV_ELEMENTS / v->k : 1;
+        hy_parallel_for(v->n, grain, single ? gemv_dots_f32 : gemv_dots_f64, v);
+    } else {
+        hy_parallel_for(v->n, GEMV_COLUMNS, single ? gemv_rows_f32 : gemv_rows_f64, v);
+    }
+    return hy_free(device, copy);
+}
+
+/* ---- The slot ---- */
+
+hy_status HY_ISA(hy_matmul_builtin)(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias, const hy_tensor *y)
+{
+    hy_gemm g = describe(a, b, bias, y);
+    gemv v;
+    int64_t x_stride;
+    if (g.m == 0 || g.n == 0) return HY_OK;
+    if (is_gemv(&g, &v, &x_stride)) return run_gemv(device, y->dtype, &v, x_stride);
+    return HY_ISA(hy_gemm_run)(device, y->dtype, &g);
+}
+
+/* One operand as BLAS takes it: `transposed` when the elements of a vector are not side by side but the vectors are. */
+typedef struct blas_view {
+    bool fits, across;
+    int64_t ld;
+} blas_view;
+
+static blas_view view_for_blas(int64_t vectors, int64_t vector_stride, int64_t length, int64_t stride)
+{
+    const int64_t most = INT32_MAX;
+    if (vectors > most || length > most) return (blas_view){0};
+    if (stride == 1 || length <= 1) {
+        int64_t ld = vectors > 1 ? vector_stride : length;
+        if (ld < 1 && length < 1) ld = 1;
+        if (ld >= length && ld <= most) return (blas_view){true, false, ld};
+    }
+    if (vector_stride == 1 || vectors <= 1) {
+        int64_t ld = length > 1 ? stride : vectors;
+        if (ld >= vectors && ld <= most) return (blas_view){true, true, ld};
+    }
+    return (blas_view){0};
+}
+
+static hy_status add_bias_first(hy_device *device, const hy_tensor *bias, const hy_tensor *y)
+{
+    hy_tensor rows = *y;
+    for (int d = 0; d < y->ndim; d++) rows.strides[d] = 0;
+    rows.data = bias->data;
+    rows.strides[y->ndim - 1] = bias->strides[0];
+    return device->backend.copy(device, &rows, y);
+}
+
+hy_status HY_ISA(hy_matmul_blas)(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias, const hy_tensor *y)
+{
+    hy_gemm g = describe(a, b, bias, y);
+    blas_view va = view_for_blas(g.m, g.a.vector_stride, g.k, g.a.k_stride), vb = view_for_blas(g.n, g.b.vector_stride, g.k, g.b.k_stride);
+    blas_view vc = view_for_blas(g.m, g.c_row_stride, g.n, g.c_col_stride);
+    if (!hy_blas_exists() || !va.fits || !vb.fits || !vc.fits) return HY_UNSUPPORTED;
+    if (hy_numel(y) == 0) return HY_OK;
+    if (bias) {
+        hy_status status = add_bias_first(device, bias, y);
+        if (status != HY_OK) return status;
+    }
+    int64_t size = hy_dtype_size(y->dtype), items = 1;
+    for (int d = 0; d < g.batch_ndim; d++) items *= g.batch_shape[d];
+    for (int64_t item = 0; item < items; item++) {
+        const char *ai = (const char *)g.a.data + hy_gemm_batch_offset(&g, g.a.batch_strides, item) * size;
+        const char *bi = (const char *)g.b.data + hy_gemm_batch_offset(&g, g.b.batch_strides, item) * size;
+        char *ci = (char *)g.c + hy_gemm_batch_offset(&g, g.c_batch_strides, item) * size;
+        if (vc.across) hy_blas_gemm(y->dtype, vb.across, !va.across, g.n, g.m, g.k, bi, vb.ld, ai, va.ld, bias != NULL, ci, vc.ld);
+        else hy_blas_gemm(y->dtype, va.across, !vb.across, g.m, g.n, g.k, ai, va.ld, bi, vb.ld, bias != NULL, ci, vc.ld);
+    }
+    return HY_OK;
+}
 
 void HY_ISA(hy_fill_matmul)(hy_backend *backend)
 {
-    (void)backend;
+    backend->matmul = HY_ISA(hy_matmul_builtin);
 }

@@ -1,0 +1,15 @@
+/* The register tile of the ISA that is being compiled: HY_TILE_ROWS rows of A by HY_TILE_VECTORS vectors of HY_TILE_VECTOR bytes of B. */
+#ifndef HY_CPU_SIMD_TILE_H
+#define HY_CPU_SIMD_TILE_H
+
+#if HY_ISA_avx512
+#  include "cpu/simd/tile_avx512.h"
+#elif HY_ISA_avx2
+#  include "cpu/simd/tile_avx2.h"
+#elif HY_ISA_neon
+#  include "cpu/simd/tile_neon.h"
+#else
+#  include "cpu/simd/tile_x86_64.h"
+#endif
+
+#endif

@@ -1,0 +1,220 @@
+// The matrix product's internals: every packing, tile edge, cut and the two ways (built-in and BLAS), against the reference, under each ISA.
+#include "kernel_view.h"
+
+extern "C" {
+#if defined(__x86_64__)
+#define HY_ISA_NAME x86_64
+#include "cpu/kernels/matmul.h"
+#undef HY_CPU_MATMUL_H
+#undef HY_ISA_NAME
+#define HY_ISA_NAME avx2
+#include "cpu/kernels/matmul.h"
+#undef HY_CPU_MATMUL_H
+#undef HY_ISA_NAME
+#define HY_ISA_NAME avx512
+#include "cpu/kernels/matmul.h"
+#else
+#define HY_ISA_NAME neon
+#include "cpu/kernels/matmul.h"
+#endif
+}
+
+using namespace kernel_test;
+
+namespace {
+
+using Matmul = decltype(hy_backend::matmul);
+
+struct Ways {
+    std::string isa;
+    Matmul builtin, blas;
+};
+
+std::vector<Ways> all_ways()
+{
+    std::vector<Ways> ways;
+    for (const std::string &isa : isas()) {
+#if defined(__x86_64__)
+        if (isa == "x86-64") ways.push_back({isa, hy_matmul_builtin_x86_64, hy_matmul_blas_x86_64});
+        if (isa == "avx2") ways.push_back({isa, hy_matmul_builtin_avx2, hy_matmul_blas_avx2});
+        if (isa == "avx512") ways.push_back({isa, hy_matmul_builtin_avx512, hy_matmul_blas_avx512});
+#else
+        if (isa == "neon") ways.push_back({isa, hy_matmul_builtin_neon, hy_matmul_blas_neon});
+#endif
+    }
+    return ways;
+}
+
+bool has_blas() { return std::string(hy_cpu_device(isas()[0].c_str())->info.blas) != "none"; }
+
+// y by every way on every ISA against the reference. `may_refuse`: the BLAS cannot express these operands.
+void compare(const hy_tensor &a, const hy_tensor &b, const hy_tensor *bias, const std::vector<int64_t> &shape, const Layout &layout = {}, bool may_refuse = false)
+{
+    hy_device *reference = hy_cpu_device("reference");
+    View want(a.dtype, shape, layout);
+    ASSERT_EQ(reference->backend.matmul(reference, &a, &b, bias, &want.tensor), HY_OK);
+    for (const Ways &way : all_ways()) {
+        SCOPED_TRACE(way.isa);
+        hy_device *device = hy_cpu_device(way.isa.c_str());
+        for (Matmul matmul : {way.builtin, way.blas, device->backend.matmul}) {
+            SCOPED_TRACE(matmul == way.builtin ? "built-in" : matmul == way.blas ? "BLAS" : "slot");
+            View got(a.dtype, shape, layout);
+            hy_status status = matmul(device, &a, &b, bias, &got.tensor);
+            if (matmul == way.blas && (!has_blas() || may_refuse)) {
+                ASSERT_EQ(status, HY_UNSUPPORTED);
+                continue;
+            }
+            ASSERT_EQ(status, HY_OK);
+            expect_close(got, want, (double)a.shape[a.ndim - 1]);
+            if (testing::Test::HasFatalFailure()) return;
+        }
+    }
+}
+
+void compare_sizes(int32_t dtype, int64_t m, int64_t n, int64_t k, const Layout &la = {}, const Layout &lb = {}, const Layout &ly = {}, bool may_refuse = false)
+{
+    SCOPED_TRACE(testing::Message() << hy_dtype_name(dtype) << " m " << m << " n " << n << " k " << k);
+    View a(dtype, {m, k}, la), b(dtype, {k, n}, lb), bias(dtype, {n});
+    a.fill_random(1);
+    b.fill_random(2);
+    bias.fill_random(3);
+    compare(a.tensor, b.tensor, nullptr, {m, n}, ly, may_refuse);
+    if (testing::Test::HasFatalFailure()) return;
+    compare(a.tensor, b.tensor, &bias.tensor, {m, n}, ly, may_refuse);
+}
+
+const Layout row_major = {}, column_major = {{1, 0}}, spaced = {{}, 1, 5}, column_spaced = {{1, 0}, 1, 3}, strided = {{}, 3, 2};
+
+} // namespace
+
+TEST(Gemm, EveryEdgeOfTheTile)
+{
+    for (int32_t dtype : {HY_FLOAT32, HY_FLOAT64})
+        for (int64_t m = 1; m <= 30; m += m < 16 ? 1 : 5)
+            for (int64_t n : {1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 50})
+                for (int64_t k : {1, 3, 4, 18}) compare_sizes(dtype, m, n, k);
+}
+
+TEST(Gemm, EveryLayout)
+{
+    for (int32_t dtype : {HY_FLOAT32, HY_FLOAT64})
+        for (const Layout &a : {row_major, column_major, spaced, column_spaced})
+            for (const Layout &b : {row_major, column_major, spaced, column_spaced})
+                for (const Layout &y : {row_major, column_major, spaced, column_spaced}) {
+                    compare_sizes(dtype, 37, 45, 29, a, b, y);
+                    compare_sizes(dtype, 1, 45, 29, a, b, y);
+                    compare_sizes(dtype, 37, 1, 29, a, b, y);
+                    compare_sizes(dtype, 5, 70, 300, a, b, y);
+                }
+}
+
+TEST(Gemm, StridesThatNoBlasTakes)
+{
+    for (int32_t dtype : {HY_FLOAT32, HY_FLOAT64}) {
+        compare_sizes(dtype, 37, 45, 29, strided, row_major, row_major, true);
+        compare_sizes(dtype, 37, 45, 29, row_major, strided, row_major, true);
+        compare_sizes(dtype, 37, 45, 29, row_major, row_major, strided, true);
+        compare_sizes(dtype, 1, 45, 29, strided, strided, strided, true);
+    }
+}
+
+TEST(Gemm, ManyBlocksAndLongReductions)
+{
+    for (int32_t dtype : {HY_FLOAT32, HY_FLOAT64}) {
+        compare_sizes(dtype, 300, 310, 520);
+        compare_sizes(dtype, 520, 40, 300, column_major, column_major);
+        compare_sizes(dtype, 9, 600, 257);
+        compare_sizes(dtype, 20, 33, 9001, row_major, column_major);
+        compare_sizes(dtype, 40, 20, 12000, column_major, row_major, column_major);
+        compare_sizes(dtype, 1, 1500, 700);
+        compare_sizes(dtype, 1, 700, 1500, row_major, column_major);
+        compare_sizes(dtype, 1500, 1, 700, column_major);
+    }
+}
+
+TEST(Gemm, NoReductionGivesTheBias)
+{
+    for (int32_t dtype : {HY_FLOAT32, HY_FLOAT64}) {
+        compare_sizes(dtype, 20, 35, 0);
+        compare_sizes(dtype, 1, 35, 0);
+        compare_sizes(dtype, 35, 1, 0);
+    }
+}
+
+TEST(Gemm, NothingToDo)
+{
+    compare_sizes(HY_FLOAT32, 0, 5, 7);
+    compare_sizes(HY_FLOAT32, 5, 0, 7);
+    compare_sizes(HY_FLOAT32, 0, 0, 0);
+}
+
+TEST(Gemm, BatchesBroadcast)
+{
+    for (int32_t dtype : {HY_FLOAT32, HY_FLOAT64}) {
+        View a(dtype, {3, 1, 10, 20}), b(dtype, {4, 20, 18}), bias(dtype, {18}, Layout{{}, 2}), flat(dtype, {20, 18}), rows(dtype, {3, 4, 1, 20});
+        View turned(dtype, {3, 4, 10, 20}, Layout{{2, 0, 3, 1}});
+        for (View *v : {&a, &b, &bias, &flat, &rows, &turned}) v->fill_random(5);
+        compare(a.tensor, b.tensor, nullptr, {3, 4, 10, 18});
+        compare(a.tensor, b.tensor, &bias.tensor, {3, 4, 10, 18}, Layout{{1, 0, 2, 3}});
+        compare(a.tensor, flat.tensor, &bias.tensor, {3, 1, 10, 18});      // rows of the batch are one long matrix
+        compare(rows.tensor, flat.tensor, &bias.tensor, {3, 4, 1, 18});
+        compare(flat.broadcast(0, 20), b.tensor, nullptr, {4, 20, 18}, {}, true);
+        compare(turned.tensor, b.tensor, nullptr, {3, 4, 10, 18}, {}, true);
+    }
+}
+
+TEST(Gemm, ManySharedMatricesArePackedOnce)
+{
+    View a(HY_FLOAT32, {1, 40, 33}), b(HY_FLOAT32, {50, 33, 40}), c(HY_FLOAT32, {2, 50, 33, 40});
+    a.fill_random(1);
+    b.fill_random(2);
+    c.fill_random(3);
+    compare(a.tensor, b.tensor, nullptr, {50, 40, 40});
+    View d(HY_FLOAT32, {2, 1, 40, 33});
+    d.fill_random(4);
+    compare(d.tensor, c.tensor, nullptr, {2, 50, 40, 40});
+    compare(d.tensor, b.tensor, nullptr, {2, 50, 40, 40});
+}
+
+TEST(Gemm, SameBitsForAnyNumberOfThreads)
+{
+    int32_t threads = hy_get_num_threads();
+    for (auto [m, n, k] : {std::array<int64_t, 3>{256, 256, 256}, {30, 40, 20000}, {1, 4096, 512}, {700, 10, 128}}) {
+        View a(HY_FLOAT32, {m, k}), b(HY_FLOAT32, {k, n});
+        a.fill_random(1);
+        b.fill_random(2);
+        for (const std::string &isa : isas()) {
+            hy_device *device = hy_cpu_device(isa.c_str());
+            std::vector<double> first;
+            for (int32_t count : {1, 2, 5}) {
+                ASSERT_EQ(hy_set_num_threads(count), HY_OK);
+                View y(HY_FLOAT32, {m, n});
+                ASSERT_EQ(device->backend.matmul(device, &a.tensor, &b.tensor, nullptr, &y.tensor), HY_OK);
+                if (first.empty()) first = y.values();
+                EXPECT_TRUE(first == y.values()) << isa << " with " << count << " threads";
+            }
+        }
+    }
+    ASSERT_EQ(hy_set_num_threads(threads), HY_OK);
+}
+
+TEST(Gemm, InfinityAndNanPropagate)
+{
+    for (const Ways &way : all_ways()) {
+        hy_device *device = hy_cpu_device(way.isa.c_str());
+        View a(HY_FLOAT32, {9, 20}), b(HY_FLOAT32, {20, 19}), y(HY_FLOAT32, {9, 19});
+        a.fill_random(1);
+        b.fill_random(2);
+        ((float *)a.tensor.data)[3 * 20 + 7] = INFINITY;
+        ((float *)b.tensor.data)[4 * 19 + 18] = NAN;
+        ASSERT_EQ(way.builtin(device, &a.tensor, &b.tensor, nullptr, &y.tensor), HY_OK);
+        std::vector<double> v = y.values();
+        for (int i = 0; i < 9; i++)
+            for (int j = 0; j < 19; j++) {
+                double value = v[(size_t)(i * 19 + j)];
+                if (j == 18) EXPECT_TRUE(std::isnan(value));
+                else if (i == 3) EXPECT_TRUE(std::isinf(value));
+                else EXPECT_TRUE(std::isfinite(value));
+            }
+    }
+}
