@@ -1,0 +1,128 @@
+// Compares the kernels of one ISA with the reference, through the public functions.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "support/tensor.h"
+
+extern "C" {
+#include "cpu/cpu.h"
+}
+
+namespace hybrid::testing {
+
+using Views = std::vector<const hy_tensor *>;
+
+/// A call of a function of hybrid.h with views of a case's tensors, in their order.
+using Call = std::function<hy_status(hy_device *, const Views &)>;
+
+/// How far element `i` of output `output`, whose reference value is `expected`, may be off.
+using Allowed = std::function<double(size_t output, int64_t i, double expected)>;
+
+/// The ISAs to compare with the reference.
+inline std::vector<std::string> fast_isas()
+{
+    std::vector<std::string> names;
+    for (const char *const *isa = hy_cpu_isas(); *isa; isa++)
+        if (std::string(*isa) != "reference") names.push_back(*isa);
+    return names;
+}
+
+inline std::string isa_test_name(const ::testing::TestParamInfo<std::string> &info)
+{
+    std::string name = info.param;
+    for (char &c : name)
+        if (!std::isalnum((unsigned char)c)) c = '_';
+    return name;
+}
+
+inline hy_device *reference() { return hy_cpu_device("reference"); }
+
+/// Runs the call on a device; `tensors` hold its results afterwards.
+inline hy_status run(hy_device *device, std::vector<Tensor> &tensors, const Call &call)
+{
+    std::vector<hy_tensor> views;
+    Views pointers;
+    for (Tensor &t : tensors) views.push_back(t.view(device));
+    for (hy_tensor &v : views) pointers.push_back(&v);
+    return call(device, pointers);
+}
+
+inline bool same(const Tensor &expected, const Tensor &actual, int64_t i, double allowed)
+{
+    if (!hy_is_floating(expected.dtype)) return expected.integer(i) == actual.integer(i);
+    const double e = expected.get(i), a = actual.get(i);
+    if (std::isnan(e) || std::isnan(a)) return std::isnan(e) && std::isnan(a);
+    return a == e || std::fabs(a - e) <= allowed;
+}
+
+class Parity : public ::testing::TestWithParam<std::string> {
+protected:
+    Random random{20260};
+
+    void SetUp() override { threads = hy_get_num_threads(); }
+    void TearDown() override { hy_set_num_threads(threads); }
+
+    /// Runs the call on the reference and on this ISA's device with 1, 2 and 3 threads. The first `inputs` tensors must stay as they
+    /// are, the others must agree, and nothing beside their elements may change.
+    void expect_parity(const std::vector<Tensor> &tensors, size_t inputs, const Call &call, const Allowed &allowed)
+    {
+        std::vector<Tensor> expected = tensors, first;
+        const hy_status status = run(reference(), expected, call);
+        ASSERT_EQ(status, HY_OK) << hy_last_error();
+        for (int32_t n = 1; n <= 3; n++) {
+            ASSERT_EQ(hy_set_num_threads(n), HY_OK);
+            std::vector<Tensor> actual = tensors;
+            ASSERT_EQ(run(hy_cpu_device(GetParam().c_str()), actual, call), HY_OK) << hy_last_error();
+            for (size_t k = 0; k < tensors.size(); k++) {
+                if (k < inputs) ASSERT_EQ(tensors[k].bytes, actual[k].bytes) << "input " << k << " was changed";
+                else if (n == 1) compare(k - inputs, tensors[k], expected[k], actual[k], allowed);
+                else ASSERT_EQ(first[k].bytes, actual[k].bytes) << "output " << k - inputs << " differs between 1 and " << n << " threads";
+                if (HasFatalFailure()) return;
+            }
+            if (n == 1) first = actual;
+        }
+    }
+
+    /// Runs a call that must fail alike on the reference and on this ISA's device.
+    void expect_failure(const std::vector<Tensor> &tensors, const Call &call, hy_status expected_status, bool untouched)
+    {
+        for (hy_device *device : {reference(), hy_cpu_device(GetParam().c_str())}) {
+            std::vector<Tensor> after = tensors;
+            ASSERT_EQ(run(device, after, call), expected_status);
+            ASSERT_STRNE(hy_last_error(), "");
+            for (size_t k = 0; untouched && k < tensors.size(); k++) ASSERT_EQ(tensors[k].bytes, after[k].bytes) << "tensor " << k << " was changed";
+        }
+    }
+
+private:
+    int32_t threads = 1;
+
+    static void compare(size_t output, const Tensor &before, const Tensor &expected, const Tensor &actual, const Allowed &allowed)
+    {
+        ASSERT_TRUE(before.guards_survive(actual)) << "something beside output " << output << " was written, shape " << text(before.shape);
+        for (int64_t i = 0; i < expected.size(); i++) {
+            const double bound = hy_is_floating(expected.dtype) ? allowed(output, i, expected.get(i)) : 0;
+            ASSERT_TRUE(same(expected, actual, i, bound))
+                << "output " << output << " of " << hy_dtype_name(expected.dtype) << " " << text(expected.shape) << ", strides " << text(expected.strides)
+                << ", element " << i << ": " << ::testing::PrintToString(actual.get(i)) << " for " << ::testing::PrintToString(expected.get(i))
+                << ", off by " << std::fabs(actual.get(i) - expected.get(i)) << ", allowed " << bound;
+        }
+    }
+};
+
+/// Every bit must agree.
+inline const Allowed exactly = [](size_t, int64_t, double) { return 0.0; };
+
+/// A few units in the last place of the dtype.
+inline Allowed within_ulps(int32_t dtype, double ulps)
+{
+    return [=](size_t, int64_t, double expected) { return ulps * epsilon(dtype) * std::fabs(expected); };
+}
+
+} // namespace hybrid::testing
+
+#define HY_PARITY_SUITE(suite) \
+    INSTANTIATE_TEST_SUITE_P(Isa, suite, ::testing::ValuesIn(hybrid::testing::fast_isas()), hybrid::testing::isa_test_name)
