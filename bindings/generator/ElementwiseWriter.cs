@@ -2,65 +2,72 @@ using System.Text;
 
 namespace Hybrid.BindingsGenerator;
 
-/// <summary>Writes what follows from ops.def for the library: a method on Tensor for each row, and the tables and derivatives of ElementwiseOps.</summary>
+/// <summary>Writes what follows from ops.def for the library: a method on Tensor for each row, and ElementwiseOps' tables and derivatives.</summary>
 internal static class ElementwiseWriter
 {
-    // Names that are PyTorch's too, so that the docs may refer to it. A row that is missing here is not referred.
+    // Names that are PyTorch's too, so that the docs may refer to it. A row that is missing here is documented without that.
     static readonly HashSet<string> Torch =
     [
-        "neg", "abs", "sign", "floor", "ceil", "round", "trunc", "frac", "square", "sqrt", "rsqrt", "reciprocal", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p",
-        "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc", "sigmoid", "relu",
+        "neg", "abs", "sign", "floor", "ceil", "round", "trunc", "frac", "square", "sqrt", "rsqrt", "reciprocal",
+        "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "erf", "erfc", "sigmoid", "relu",
+        "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",
         "add", "sub", "mul", "div", "pow", "maximum", "minimum", "atan2", "hypot", "fmod", "remainder",
         "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor",
     ];
 
     static readonly HashSet<string> TorchFunctional =
-        ["leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "softsign", "logsigmoid", "hardsigmoid", "hardswish", "hardtanh", "relu6", "tanhshrink"];
+    [
+        "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "softsign", "logsigmoid", "hardsigmoid", "hardswish", "hardtanh",
+        "relu6", "tanhshrink",
+    ];
 
     public static string Write(Operations operations)
     {
-        var text = new StringBuilder(BindingsWriter.Notice.Replace("hybrid.h", "ops.def"));
-        text.Append("using Hybrid.Bindings;\n\nnamespace Hybrid;\n\npublic partial class Tensor\n{\n");
-        text.AppendJoin('\n', operations.Unary.Select(UnaryMethod).Concat(operations.Binary.Select(BinaryMethods)).Concat(operations.Compare.Select(CompareMethods)));
+        var methods = operations.Unary.Select(UnaryMethod).Concat(operations.Binary.Select(BinaryMethods)).Concat(operations.Compare.Select(CompareMethods));
+        var text = new StringBuilder(BindingsWriter.Notice("ops.def"));
+        text.Append("using Hybrid.Bindings;\n\nnamespace Hybrid;\n\npublic partial class Tensor\n{\n").AppendJoin('\n', methods);
         text.Append("}\n\ninternal static partial class ElementwiseOps\n{\n");
-        Table(text, "The operations of one operand; an operation's place is its enumerator's value.", "UnaryInfo", "UnaryOps", operations.Unary, row =>
-            $"HyUnaryOp.{row.CSharp}, \"{row.Name}\", {Literal(row.Forward)}, {Floating(row, row.Dtypes)}, Reads.{UnaryReads(row)}, {(row.Parameter is null ? "null" : $"\"{Naming.Camel(row.Parameter)}\"")}, {row.Default ?? "0"}, {row.Low}, {row.High}");
-        Table(text, "The operations of two operands; an operation's place is its enumerator's value.", "BinaryInfo", "BinaryOps", operations.Binary, row =>
-            $"HyBinaryOp.{row.CSharp}, \"{row.Name}\", {Literal(row.Forward)}, {Floating(row, row.Dtypes)}, {ReadsInputs(row)}, {row.LowA}, {row.HighA}, {row.LowB}, {row.HighB}");
-        Table(text, "The comparisons and logical operations; an operation's place is its enumerator's value.", "CompareInfo", "CompareOps", operations.Compare, row =>
-            $"HyCompareOp.{row.CSharp}, \"{row.Name}\", {Literal(row.Condition)}");
+        Table(text, "The operations of one operand", "UnaryInfo", "UnaryOps", operations.Unary.Select(UnaryColumns));
+        Table(text, "The operations of two operands", "BinaryInfo", "BinaryOps", operations.Binary.Select(BinaryColumns));
+        Table(text, "The comparisons and logical operations", "CompareInfo", "CompareOps", operations.Compare.Select(row =>
+            $"HyCompareOp.{row.CSharp}, \"{row.Name}\", {Literal(row.Condition)}"));
         Derivatives(text, operations);
         return text.Append("}\n").ToString();
     }
 
     static string UnaryMethod(UnaryOperation row)
     {
-        var doc = row.Parameter is null ? Doc(row) : Doc(row).Replace(row.Parameter, $"<paramref name=\"{Naming.Camel(row.Parameter)}\"/>");
-        var text = new StringBuilder($"    /// <summary>{doc}</summary>\n");
+        var (doc, declaration, argument) = (Doc(row), "", "");
         if (row.Parameter is not null)
         {
-            text.Append($"    /// <param name=\"{Naming.Camel(row.Parameter)}\">{row.Parameter.Replace('_', ' ')} in the formula</param>\n");
+            var name = Naming.Camel(row.Parameter);
+            doc = doc.Replace(row.Parameter, $"<paramref name=\"{name}\"/>");
+            (declaration, argument) = ($"double {name} = {row.Default}", $", {name}");
         }
-        text.Append("    /// <returns>a new tensor of this one's shape</returns>\n");
-        text.Append(DTypeDoc(row.Dtypes));
-        var (declaration, argument) = row.Parameter is null ? ("", "") : ($"double {Naming.Camel(row.Parameter)} = {row.Default}", $", {Naming.Camel(row.Parameter)}");
-        return text.Append($"    public Tensor {row.CSharp}({declaration}) => ElementwiseOps.Unary(HyUnaryOp.{row.CSharp}, this{argument});\n").ToString();
+        return $"    /// <summary>{doc}</summary>\n"
+            + (row.Parameter is null ? "" : $"    /// <param name=\"{Naming.Camel(row.Parameter)}\">{row.Parameter.Replace('_', ' ')} in the formula</param>\n")
+            + "    /// <returns>a new tensor of this one's shape</returns>\n" + DTypeDoc(row.Dtypes)
+            + $"    public Tensor {row.CSharp}({declaration}) => ElementwiseOps.Unary(HyUnaryOp.{row.CSharp}, this{argument});\n";
     }
 
-    static string BinaryMethods(BinaryOperation row) =>
-        Method(row, DTypeDoc(row.Dtypes), "a new tensor of the shape that both broadcast to", "Tensor", $"ElementwiseOps.Binary(HyBinaryOp.{row.CSharp}, this, b)") + "\n"
-        + Method(row, DTypeDoc(row.Dtypes), "a new tensor of this one's shape", "double", $"ElementwiseOps.BinaryScalar(HyBinaryOp.{row.CSharp}, this, b, false)");
+    static string BinaryMethods(BinaryOperation row) => TwoMethods(row, "tensor", DTypeDoc(row.Dtypes),
+        $"Binary(HyBinaryOp.{row.CSharp}, this, b)", $"BinaryScalar(HyBinaryOp.{row.CSharp}, this, b, false)");
 
-    static string CompareMethods(CompareOperation row) =>
-        Method(row, "", "a new bool tensor of the shape that both broadcast to", "Tensor", $"ElementwiseOps.Compare(HyCompareOp.{row.CSharp}, this, b)") + "\n"
-        + Method(row, "", "a new bool tensor of this one's shape", "double", $"ElementwiseOps.CompareScalar(HyCompareOp.{row.CSharp}, this, b)");
+    static string CompareMethods(CompareOperation row) => TwoMethods(row, "bool tensor", "",
+        $"Compare(HyCompareOp.{row.CSharp}, this, b)", $"CompareScalar(HyCompareOp.{row.CSharp}, this, b)");
 
-    static string Method(Operation row, string dtypeDoc, string returns, string type, string body)
+    /// <summary>The method whose b is a tensor and the one whose b is a number.</summary>
+    static string TwoMethods(Operation row, string result, string dtypeDoc, string ofTensor, string ofNumber)
     {
-        var operand = type == "Tensor" ? "b, broadcast with this tensor, which is a" : "b, the same for every element of this tensor, which is a";
-        var shapeDoc = type == "Tensor" ? "    /// <exception cref=\"ShapeException\">The shapes do not broadcast.</exception>\n" : "";
-        return $"    /// <summary>{Doc(row)}</summary>\n    /// <param name=\"b\">{operand}</param>\n    /// <returns>{returns}</returns>\n{shapeDoc}{dtypeDoc}"
-            + $"    public Tensor {row.CSharp}({type} b) => {body};\n";
+        const string ShapeDoc = "    /// <exception cref=\"ShapeException\">The shapes do not broadcast.</exception>\n";
+        return $"    /// <summary>{Doc(row)}</summary>\n"
+            + "    /// <param name=\"b\">b, broadcast with this tensor, which is a</param>\n"
+            + $"    /// <returns>a new {result} of the shape that both broadcast to</returns>\n" + ShapeDoc + dtypeDoc
+            + $"    public Tensor {row.CSharp}(Tensor b) => ElementwiseOps.{ofTensor};\n\n"
+            + $"    /// <summary>{Doc(row)}</summary>\n"
+            + "    /// <param name=\"b\">b, the same for every element of this tensor, which is a</param>\n"
+            + $"    /// <returns>a new {result} of this one's shape</returns>\n" + dtypeDoc
+            + $"    public Tensor {row.CSharp}(double b) => ElementwiseOps.{ofNumber};\n";
     }
 
     static string Doc(Operation row)
@@ -70,47 +77,61 @@ internal static class ElementwiseWriter
         return XmlDocs.Mark(Naming.Sentence(row.Doc)) + pytorch;
     }
 
-    static string DTypeDoc(string dtypes) => dtypes == "FLOAT" ? "    /// <exception cref=\"DTypeException\">The dtype is not floating.</exception>\n" : "";
+    static string DTypeDoc(string dtypes) =>
+        dtypes == "FLOAT" ? "    /// <exception cref=\"DTypeException\">The dtype is not floating.</exception>\n" : "";
 
-    static void Table<TRow>(StringBuilder text, string summary, string type, string name, IReadOnlyList<TRow> rows, Func<TRow, string> columns)
+    static void Table(StringBuilder text, string what, string type, string name, IEnumerable<string> rows)
     {
-        text.Append($"    /// <summary>{summary}</summary>\n    internal static readonly IReadOnlyList<{type}> {name} =\n    [\n");
-        foreach (var row in rows)
+        text.Append($"    /// <summary>{what}; an operation's place is its enumerator's value.</summary>\n");
+        text.Append($"    internal static readonly IReadOnlyList<{type}> {name} =\n    [\n");
+        foreach (var columns in rows)
         {
-            text.Append($"        new({columns(row)}),\n");
+            text.Append($"        new({columns}),\n");
         }
         text.Append("    ];\n\n");
     }
 
+    static string UnaryColumns(UnaryOperation row)
+    {
+        var parameter = row.Parameter is null ? "null, 0" : $"\"{Naming.Camel(row.Parameter)}\", {row.Default}";
+        return $"HyUnaryOp.{row.CSharp}, \"{row.Name}\", {Literal(row.Forward)}, {IsFloating(row, row.Dtypes)}, Reads.{Reads(row)}, {parameter}, "
+            + $"{row.Low}, {row.High}";
+    }
+
+    static string BinaryColumns(BinaryOperation row) =>
+        $"HyBinaryOp.{row.CSharp}, \"{row.Name}\", {Literal(row.Forward)}, {IsFloating(row, row.Dtypes)}, {(ReadsInputs(row) ? "true" : "false")}, "
+        + $"{row.LowA}, {row.HighA}, {row.LowB}, {row.HighB}";
+
     static void Derivatives(StringBuilder text, Operations operations)
     {
+        const string Otherwise = "        _ => throw new ArgumentOutOfRangeException(nameof(op), op, null),\n    };\n";
         text.Append("    /// <summary>g times dy/dx, in differentiable operations. x and y may be null where the row does not read them.</summary>\n");
         text.Append("    internal static Tensor UnaryDerivative(HyUnaryOp op, Tensor g, Tensor? x, Tensor? y, double p) => op switch\n    {\n");
         foreach (var row in operations.Unary)
         {
             text.Append($"        HyUnaryOp.{row.CSharp} => {Derivative(operations, row)},\n");
         }
-        text.Append("        _ => throw new ArgumentOutOfRangeException(nameof(op), op, null),\n    };\n\n");
-        text.Append("    /// <summary>g times dy/da (operand 0) or dy/db (operand 1), in differentiable operations. a and b may be null where the row reads no inputs.</summary>\n");
+        text.Append(Otherwise);
+        text.Append("\n    /// <summary>\n    /// g times dy/da (operand 0) or dy/db (operand 1), in differentiable operations. a and b may be null where the row reads no ");
+        text.Append("inputs.\n    /// </summary>\n");
         text.Append("    internal static Tensor BinaryDerivative(HyBinaryOp op, int operand, Tensor g, Tensor? a, Tensor? b) => (op, operand) switch\n    {\n");
         foreach (var row in operations.Binary)
         {
             text.Append($"        (HyBinaryOp.{row.CSharp}, 0) => {Derivative(operations, row, row.DerivativeA)},\n");
             text.Append($"        (HyBinaryOp.{row.CSharp}, 1) => {Derivative(operations, row, row.DerivativeB)},\n");
         }
-        text.Append("        _ => throw new ArgumentOutOfRangeException(nameof(op), (op, operand), null),\n    };\n");
+        text.Append(Otherwise.Replace("op, null", "(op, operand), null"));
     }
 
     /// <summary>The C# of a unary row's derivative.</summary>
     internal static string Derivative(Operations operations, UnaryOperation row)
     {
-        var reads = UnaryReads(row);
         var variables = new Dictionary<string, string> { ["g"] = "g" };
-        if (reads is "Input" or "Both")
+        if (Reads(row) is "Input" or "Both")
         {
             variables["x"] = "x!";
         }
-        if (reads is "Output" or "Both")
+        if (Reads(row) is "Output" or "Both")
         {
             variables["y"] = "y!";
         }
@@ -121,7 +142,7 @@ internal static class ElementwiseWriter
     internal static string Derivative(Operations operations, BinaryOperation row, string derivative)
     {
         var variables = new Dictionary<string, string> { ["g"] = "g" };
-        if (ReadsInputs(row) == "true")
+        if (ReadsInputs(row))
         {
             (variables["a"], variables["b"]) = ("a!", "b!");
         }
@@ -140,18 +161,18 @@ internal static class ElementwiseWriter
         }
     }
 
-    static string UnaryReads(UnaryOperation row) => row.Reads is "NONE" or "INPUT" or "OUTPUT" or "BOTH"
+    static string Reads(UnaryOperation row) => row.Reads is "NONE" or "INPUT" or "OUTPUT" or "BOTH"
         ? Naming.Pascal(row.Reads)
         : throw new GeneratorException($"{row.Name} in ops.def reads {row.Reads}; expected NONE, INPUT, OUTPUT or BOTH");
 
-    static string ReadsInputs(BinaryOperation row) => row.Reads switch
+    static bool ReadsInputs(BinaryOperation row) => row.Reads switch
     {
-        "NONE" => "false",
-        "INPUTS" => "true",
+        "NONE" => false,
+        "INPUTS" => true,
         _ => throw new GeneratorException($"{row.Name} in ops.def reads {row.Reads}; expected NONE or INPUTS"),
     };
 
-    static string Floating(Operation row, string dtypes) => dtypes switch
+    static string IsFloating(Operation row, string dtypes) => dtypes switch
     {
         "FLOAT" => "true",
         "ANY" => "false",

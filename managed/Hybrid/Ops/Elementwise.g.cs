@@ -401,7 +401,9 @@ internal static partial class ElementwiseOps
         _ => throw new ArgumentOutOfRangeException(nameof(op), op, null),
     };
 
-    /// <summary>g times dy/da (operand 0) or dy/db (operand 1), in differentiable operations. a and b may be null where the row reads no inputs.</summary>
+    /// <summary>
+    /// g times dy/da (operand 0) or dy/db (operand 1), in differentiable operations. a and b may be null where the row reads no inputs.
+    /// </summary>
     internal static Tensor BinaryDerivative(HyBinaryOp op, int operand, Tensor g, Tensor? a, Tensor? b) => (op, operand) switch
     {
         (HyBinaryOp.Add, 0) => g,
