@@ -11,8 +11,8 @@ namespace Hybrid.Bindings;
 public sealed record LoadAttempt(string Path, string? Failure);
 
 /// <summary>
-/// Finds the native library: the file that the HYBRID_LIBRARY variable names and, when that is not set, the application's folder, its runtimes/RID/native
-/// folder and the system's own search, in this order. A library of another ABI version is refused.
+/// Finds the native library: the file that the HYBRID_LIBRARY variable names and, when that is not set, the application's folder, its
+/// runtimes/RID/native folder and the system's own search, in this order. A library of another ABI version is refused.
 /// </summary>
 public static unsafe class NativeLibraryLoader
 {
@@ -60,7 +60,9 @@ public static unsafe class NativeLibraryLoader
         {
             return [variable];
         }
-        var (system, file) = OperatingSystem.IsWindows() ? ("win", "hybrid.dll") : OperatingSystem.IsMacOS() ? ("osx", "libhybrid.dylib") : ("linux", "libhybrid.so");
+        var (system, file) = OperatingSystem.IsWindows() ? ("win", "hybrid.dll")
+            : OperatingSystem.IsMacOS() ? ("osx", "libhybrid.dylib")
+            : ("linux", "libhybrid.so");
         var rid = $"{system}-{RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant()}";
         return [Path.Combine(baseDirectory, file), Path.Combine(baseDirectory, "runtimes", rid, "native", file), LibraryName];
     }
@@ -111,7 +113,9 @@ public static unsafe class NativeLibraryLoader
         }
         try
         {
-            handle = isFile ? NativeLibrary.Load(Path.GetFullPath(candidate)) : NativeLibrary.Load(candidate, typeof(NativeLibraryLoader).Assembly, null);
+            handle = isFile
+                ? NativeLibrary.Load(Path.GetFullPath(candidate))
+                : NativeLibrary.Load(candidate, typeof(NativeLibraryLoader).Assembly, null);
         }
         catch (Exception e) when (e is DllNotFoundException or BadImageFormatException)
         {

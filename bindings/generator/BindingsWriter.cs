@@ -18,9 +18,13 @@ internal static class BindingsWriter
 
     public static string NativeMethods(Header header)
     {
+        const string Summary = "The raw functions of hybrid.h; <see cref=\"Native\"/> wraps them.";
         var members = header.Functions.Select(f =>
-            $"[LibraryImport(\"hybrid\")]\n    internal static partial {f.Returns.CSharp} {f.Name}({Join(f, p => $"{p.Type.CSharp} {Naming.Camel(p.Name)}")});");
-        return File(Class("The raw functions of hybrid.h; <see cref=\"Native\"/> wraps them.", "internal static unsafe partial class NativeMethods", members), Interop);
+        {
+            var parameters = Join(f, p => $"{p.Type.CSharp} {Naming.Camel(p.Name)}");
+            return $"[LibraryImport(\"hybrid\")]\n    internal static partial {f.Returns.CSharp} {f.Name}({parameters});";
+        });
+        return File(Class(Summary, "internal static unsafe partial class NativeMethods", members), Interop);
     }
 
     public static string Native(Header header, XmlDocs docs) => File(Class(
@@ -30,7 +34,7 @@ internal static class BindingsWriter
 
     public static string Enums(Header header, XmlDocs docs) => File(string.Join('\n', header.Enums.Select(e =>
     {
-        var enumerators = e.Enumerators.Select(enumerator => $"{docs.Summary(enumerator.Doc)}\n    {enumerator.CSharp} = {enumerator.Value},");
+        var enumerators = e.Enumerators.Select(one => $"{docs.Summary(one.Doc)}\n    {one.CSharp} = {one.Value},");
         return $"{docs.Summary(e.Doc)}\npublic enum {Naming.Type(e.Name)}\n{Block(enumerators)}";
     })));
 
@@ -54,7 +58,7 @@ internal static class BindingsWriter
         public unsafe class LayoutTests
         {
             static void AssertSame(string name, string? field, long managed) =>
-                Assert.That(managed, Is.EqualTo(Native.Layout(name, field)), field is null ? $"sizeof({name})" : $"offsetof({name}, {field})");
+                Assert.That(managed, Is.EqualTo(Native.Layout(name, field)), $"{name} {field}");
 
         {{string.Join('\n', header.Structs.Where(s => s.Fields.Count > 0).Select(LayoutTest))}}}
 
@@ -128,7 +132,8 @@ internal static class BindingsWriter
 
     static string Join(CFunction function, Func<CParameter, string> text) => string.Join(", ", function.Parameters.Select(text));
 
-    static string Class(string summary, string declaration, IEnumerable<string> members) => $"/// <summary>{summary}</summary>\n{declaration}\n{Block(members)}";
+    static string Class(string summary, string declaration, IEnumerable<string> members) =>
+        $"/// <summary>{summary}</summary>\n{declaration}\n{Block(members)}";
 
     static string Block(IEnumerable<string> members) => "{\n" + string.Join('\n', members.Select(member => $"    {member}\n")) + "}\n";
 

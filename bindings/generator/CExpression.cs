@@ -33,7 +33,9 @@ internal sealed record CCast(CExpression Operand) : CExpression;
 
 internal sealed record CCall(string Function, IReadOnlyList<CExpression> Arguments) : CExpression;
 
-/// <summary>Reads the C expressions of ops.def: ?: || &amp;&amp; comparisons + - * / unary - and !, casts to T, numbers, variables and calls.</summary>
+/// <summary>
+/// Reads the C expressions of ops.def: ?: || &amp;&amp; comparisons + - * / unary - and !, casts to T, numbers, variables and calls.
+/// </summary>
 internal sealed partial class CParser
 {
     // From the loosest to the tightest.

@@ -4,7 +4,7 @@ using System.Text;
 
 namespace Hybrid.BindingsGenerator;
 
-/// <summary>Runs clang on the header. The CLANG variable names the program; otherwise the first of clang, clang-20 … clang-14 that runs.</summary>
+/// <summary>Runs clang on the header: what the CLANG variable names, or the first of clang, clang-20 … clang-14 that runs.</summary>
 internal sealed class Clang(string root)
 {
     public const string HeaderPath = "native/include/hybrid/hybrid.h";
@@ -25,7 +25,9 @@ internal sealed class Clang(string root)
     /// <summary>The program named, or else the first candidate that runs.</summary>
     internal static string FindProgram(string? named)
     {
-        string[] candidates = string.IsNullOrEmpty(named) ? ["clang", .. Enumerable.Range(14, 7).Reverse().Select(version => $"clang-{version}")] : [named];
+        string[] candidates = string.IsNullOrEmpty(named)
+            ? ["clang", .. Enumerable.Range(14, 7).Reverse().Select(version => $"clang-{version}")]
+            : [named];
         foreach (var candidate in candidates)
         {
             try
@@ -44,7 +46,8 @@ internal sealed class Clang(string root)
                 // No such program: try the next.
             }
         }
-        throw new GeneratorException($"clang is missing (tried {string.Join(", ", candidates)}); install it, or name it in the CLANG variable");
+        var tried = string.Join(", ", candidates);
+        throw new GeneratorException($"clang is missing (tried {tried}); install it, or name it in the CLANG variable");
     }
 
     static Process Start(string program, string directory, IEnumerable<string> arguments)

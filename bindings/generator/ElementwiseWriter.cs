@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Hybrid.BindingsGenerator;
 
-/// <summary>Writes what follows from ops.def for the library: a method on Tensor for each row, and ElementwiseOps' tables and derivatives.</summary>
+/// <summary>Writes what follows from ops.def: a method on Tensor for each row, and ElementwiseOps' tables and derivatives.</summary>
 internal static class ElementwiseWriter
 {
     // Names that are PyTorch's too, so that the docs may refer to it. A row that is missing here is documented without that.
@@ -17,13 +17,15 @@ internal static class ElementwiseWriter
 
     static readonly HashSet<string> TorchFunctional =
     [
-        "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "softsign", "logsigmoid", "hardsigmoid", "hardswish", "hardtanh",
-        "relu6", "tanhshrink",
+        "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "softsign", "logsigmoid", "hardsigmoid", "hardswish",
+        "hardtanh", "relu6", "tanhshrink",
     ];
 
     public static string Write(Operations operations)
     {
-        var methods = operations.Unary.Select(UnaryMethod).Concat(operations.Binary.Select(BinaryMethods)).Concat(operations.Compare.Select(CompareMethods));
+        var methods = operations.Unary.Select(UnaryMethod)
+            .Concat(operations.Binary.Select(BinaryMethods))
+            .Concat(operations.Compare.Select(CompareMethods));
         var text = new StringBuilder(BindingsWriter.Notice("ops.def"));
         text.Append("using Hybrid.Bindings;\n\nnamespace Hybrid;\n\npublic partial class Tensor\n{\n").AppendJoin('\n', methods);
         text.Append("}\n\ninternal static partial class ElementwiseOps\n{\n");
@@ -37,15 +39,15 @@ internal static class ElementwiseWriter
 
     static string UnaryMethod(UnaryOperation row)
     {
-        var (doc, declaration, argument) = (Doc(row), "", "");
+        var (doc, parameterDoc, declaration, argument) = (Doc(row), "", "", "");
         if (row.Parameter is not null)
         {
             var name = Naming.Camel(row.Parameter);
             doc = doc.Replace(row.Parameter, $"<paramref name=\"{name}\"/>");
+            parameterDoc = $"    /// <param name=\"{name}\">{row.Parameter.Replace('_', ' ')} in the formula</param>\n";
             (declaration, argument) = ($"double {name} = {row.Default}", $", {name}");
         }
-        return $"    /// <summary>{doc}</summary>\n"
-            + (row.Parameter is null ? "" : $"    /// <param name=\"{Naming.Camel(row.Parameter)}\">{row.Parameter.Replace('_', ' ')} in the formula</param>\n")
+        return $"    /// <summary>{doc}</summary>\n" + parameterDoc
             + "    /// <returns>a new tensor of this one's shape</returns>\n" + DTypeDoc(row.Dtypes)
             + $"    public Tensor {row.CSharp}({declaration}) => ElementwiseOps.Unary(HyUnaryOp.{row.CSharp}, this{argument});\n";
     }
@@ -94,33 +96,44 @@ internal static class ElementwiseWriter
     static string UnaryColumns(UnaryOperation row)
     {
         var parameter = row.Parameter is null ? "null, 0" : $"\"{Naming.Camel(row.Parameter)}\", {row.Default}";
-        return $"HyUnaryOp.{row.CSharp}, \"{row.Name}\", {Literal(row.Forward)}, {IsFloating(row, row.Dtypes)}, Reads.{Reads(row)}, {parameter}, "
-            + $"{row.Low}, {row.High}";
+        return $"HyUnaryOp.{row.CSharp}, \"{row.Name}\", {Literal(row.Forward)}, {IsFloating(row, row.Dtypes)}, Reads.{Reads(row)}, "
+            + $"{parameter}, {row.Low}, {row.High}";
     }
 
     static string BinaryColumns(BinaryOperation row) =>
-        $"HyBinaryOp.{row.CSharp}, \"{row.Name}\", {Literal(row.Forward)}, {IsFloating(row, row.Dtypes)}, {(ReadsInputs(row) ? "true" : "false")}, "
-        + $"{row.LowA}, {row.HighA}, {row.LowB}, {row.HighB}";
+        $"HyBinaryOp.{row.CSharp}, \"{row.Name}\", {Literal(row.Forward)}, {IsFloating(row, row.Dtypes)}, "
+        + $"{(ReadsInputs(row) ? "true" : "false")}, {row.LowA}, {row.HighA}, {row.LowB}, {row.HighB}";
 
     static void Derivatives(StringBuilder text, Operations operations)
     {
-        const string Otherwise = "        _ => throw new ArgumentOutOfRangeException(nameof(op), op, null),\n    };\n";
-        text.Append("    /// <summary>g times dy/dx, in differentiable operations. x and y may be null where the row does not read them.</summary>\n");
-        text.Append("    internal static Tensor UnaryDerivative(HyUnaryOp op, Tensor g, Tensor? x, Tensor? y, double p) => op switch\n    {\n");
+        text.Append("""
+                /// <summary>g times dy/dx, in differentiable operations. x and y may be null where the row does not read them.</summary>
+                internal static Tensor UnaryDerivative(HyUnaryOp op, Tensor g, Tensor? x, Tensor? y, double p) => op switch
+                {
+
+            """);
         foreach (var row in operations.Unary)
         {
             text.Append($"        HyUnaryOp.{row.CSharp} => {Derivative(operations, row)},\n");
         }
-        text.Append(Otherwise);
-        text.Append("\n    /// <summary>\n    /// g times dy/da (operand 0) or dy/db (operand 1), in differentiable operations. a and b may be null where the row reads no ");
-        text.Append("inputs.\n    /// </summary>\n");
-        text.Append("    internal static Tensor BinaryDerivative(HyBinaryOp op, int operand, Tensor g, Tensor? a, Tensor? b) => (op, operand) switch\n    {\n");
+        text.Append("""
+                    _ => throw new ArgumentOutOfRangeException(nameof(op), op, null),
+                };
+
+                /// <summary>
+                /// g times dy/da (operand 0) or dy/db (operand 1), in differentiable operations. a and b may be null where the row reads no
+                /// inputs.
+                /// </summary>
+                internal static Tensor BinaryDerivative(HyBinaryOp op, int operand, Tensor g, Tensor? a, Tensor? b) => (op, operand) switch
+                {
+
+            """);
         foreach (var row in operations.Binary)
         {
             text.Append($"        (HyBinaryOp.{row.CSharp}, 0) => {Derivative(operations, row, row.DerivativeA)},\n");
             text.Append($"        (HyBinaryOp.{row.CSharp}, 1) => {Derivative(operations, row, row.DerivativeB)},\n");
         }
-        text.Append(Otherwise.Replace("op, null", "(op, operand), null"));
+        text.Append("        _ => throw new ArgumentOutOfRangeException(nameof(op), (op, operand), null),\n    };\n");
     }
 
     /// <summary>The C# of a unary row's derivative.</summary>
@@ -149,11 +162,11 @@ internal static class ElementwiseWriter
         return Derivative(operations, row, derivative, variables, null);
     }
 
-    static string Derivative(Operations operations, Operation row, string derivative, Dictionary<string, string> variables, string? parameter)
+    static string Derivative(Operations operations, Operation row, string derivative, Dictionary<string, string> tensors, string? parameter)
     {
         try
         {
-            return new TensorTranslator(operations, variables, parameter).Translate(CParser.Parse(derivative));
+            return new TensorTranslator(operations, tensors, parameter).Translate(CParser.Parse(derivative));
         }
         catch (GeneratorException e)
         {

@@ -53,7 +53,8 @@ internal static class Generator
             return changed.Count == 0 ? 0 : 1;
         }
         changed.ForEach(file => Write(Path.Combine(root, file.Path), file.Text));
-        Console.WriteLine(changed.Count == 0 ? "The bindings are up to date." : string.Join('\n', changed.Select(file => $"wrote {file.Path}")));
+        var report = changed.Select(file => $"wrote {file.Path}").DefaultIfEmpty("The bindings are up to date.");
+        Console.WriteLine(string.Join('\n', report));
         return 0;
     }
 

@@ -14,8 +14,8 @@ internal sealed partial record CType(string Base, int Pointers, int? Elements)
 {
     static readonly Dictionary<string, string> Primitives = new()
     {
-        ["void"] = "void", ["char"] = "byte", ["double"] = "double", ["float"] = "float", ["uint8_t"] = "byte", ["int32_t"] = "int", ["uint32_t"] = "uint",
-        ["int64_t"] = "long", ["uint64_t"] = "ulong", ["size_t"] = "nuint", ["hy_status"] = "int",
+        ["void"] = "void", ["char"] = "byte", ["double"] = "double", ["float"] = "float", ["uint8_t"] = "byte", ["int32_t"] = "int",
+        ["uint32_t"] = "uint", ["int64_t"] = "long", ["uint64_t"] = "ulong", ["size_t"] = "nuint", ["hy_status"] = "int",
     };
 
     public bool IsStatus => this is { Base: "hy_status", Pointers: 0 };
@@ -28,11 +28,13 @@ internal sealed partial record CType(string Base, int Pointers, int? Elements)
     public static CType Parse(string text)
     {
         var match = Spelling().Match(text.Replace("const ", "").Replace("struct ", ""));
-        if (!match.Success || !(Primitives.ContainsKey(match.Groups[1].Value) || match.Groups[1].Value.StartsWith("hy_", StringComparison.Ordinal)))
+        var (name, stars, elements) = (match.Groups[1].Value, match.Groups[2].Value, match.Groups[3]);
+        if (!Primitives.ContainsKey(name) && !name.StartsWith("hy_", StringComparison.Ordinal))
         {
-            throw new GeneratorException($"the C type '{text}' has no C# counterpart; {string.Join(", ", Primitives.Keys)}, structs and pointers to them have");
+            var known = string.Join(", ", Primitives.Keys);
+            throw new GeneratorException($"the C type '{text}' has no C# counterpart; {known}, structs and pointers to them have");
         }
-        return new(match.Groups[1].Value, match.Groups[2].Value.Count(c => c == '*'), match.Groups[3].Success ? int.Parse(match.Groups[3].Value) : null);
+        return new(name, stars.Count(c => c == '*'), elements.Success ? int.Parse(elements.Value) : null);
     }
 
     [GeneratedRegex(@"^(\w+)\s*([\s*]*)(?:\[(\d+)\])?$")]
@@ -118,7 +120,7 @@ internal sealed partial record Header(
 
     static CStruct ReadStruct(JsonElement node, Dictionary<string, JsonElement> typedefs)
     {
-        var fields = OfKind(Inner(node), "FieldDecl").Select(field => new CField(Name(field), Type(field), CommentOf(field).Summary)).ToList();
+        var fields = OfKind(Inner(node), "FieldDecl").Select(f => new CField(Name(f), Type(f), CommentOf(f).Summary)).ToList();
         var comment = CommentOf(node);
         return new(Name(node), comment == Comment.None ? CommentOf(typedefs[Name(node)]).Summary : comment.Summary, fields);
     }
@@ -142,7 +144,7 @@ internal sealed partial record Header(
         });
     }
 
-    /// <summary>A parameter's text; one without its own has that of its namesake in the function that the comment builds on ("see hy_binary").</summary>
+    /// <summary>A parameter's text, or else that of its namesake in the function that the comment builds on ("see hy_binary").</summary>
     static string? ParameterDoc(string function, string parameter, Dictionary<string, Comment> comments)
     {
         for (var visited = new HashSet<string>(); visited.Add(function);)
@@ -151,7 +153,8 @@ internal sealed partial record Header(
             {
                 return doc;
             }
-            function = Model().Matches(comments[function].Summary).Select(match => match.Groups[1].Value).FirstOrDefault(comments.ContainsKey, function);
+            var models = Model().Matches(comments[function].Summary).Select(match => match.Groups[1].Value);
+            function = models.FirstOrDefault(comments.ContainsKey, function);
         }
         return null;
     }
@@ -164,18 +167,20 @@ internal sealed partial record Header(
     };
 
     static string? EnumOf(CType type, string? doc, HashSet<string> enums) =>
-        type is { Base: "int32_t", Pointers: 0 } && EnumText().Match(doc ?? "") is { Success: true } match && enums.Contains(match.Groups[1].Value)
-            ? match.Groups[1].Value
+        type is { Base: "int32_t", Pointers: 0 } && enums.Contains(EnumText().Match(doc ?? "").Groups[1].Value)
+            ? EnumText().Match(doc!).Groups[1].Value
             : null;
 
-    /// <summary>Every macro of the header that is a number. Macros are not in the syntax tree, so that their comments come from the text.</summary>
+    /// <summary>Every macro of the header that is a number. The syntax tree has no macros: their comments come from the text.</summary>
     static List<CConstant> ReadConstants(Clang clang)
     {
         var docs = MacroComment().Matches(clang.HeaderText()).ToDictionary(match => match.Groups[2].Value, match => match.Groups[1].Value);
         return NumberMacro().Matches(clang.Macros())
             .Select(match => (Name: match.Groups[1].Value, Value: match.Groups[2].Value))
             .OrderBy(macro => macro.Name, StringComparer.Ordinal)
-            .Select(macro => new CConstant(macro.Name, macro.Value, docs.TryGetValue(macro.Name, out var doc) ? doc : throw new GeneratorException($"{macro.Name} has no comment in {Clang.HeaderPath}")))
+            .Select(macro => docs.TryGetValue(macro.Name, out var doc)
+                ? new CConstant(macro.Name, macro.Value, doc)
+                : throw new GeneratorException($"{macro.Name} has no comment in {Clang.HeaderPath}"))
             .ToList();
     }
 
@@ -188,7 +193,7 @@ internal sealed partial record Header(
         }
         var summary = string.Join(' ', OfKind(Inner(full), "ParagraphComment").Select(Text).Where(text => text != ""));
         var parameters = OfKind(Inner(full), "ParamCommandComment").ToDictionary(p => p.GetProperty("param").GetString()!, Text);
-        var returns = OfKind(Inner(full), "BlockCommandComment").Where(command => Name(command) is "return" or "returns").Select(Text).FirstOrDefault();
+        var returns = OfKind(Inner(full), "BlockCommandComment").Where(c => Name(c) is "return" or "returns").Select(Text).FirstOrDefault();
         return new(summary, parameters, returns);
     }
 
@@ -199,7 +204,8 @@ internal sealed partial record Header(
     {
         "TextComment" => node.GetProperty("text").GetString()! + " ",
         "ParagraphComment" or "ParamCommandComment" or "BlockCommandComment" => string.Concat(Inner(node).Select(RawText)),
-        var kind => throw new GeneratorException($"a comment of {Clang.HeaderPath} holds a {kind}, which is not text: write it so that clang reads no markup into it"),
+        var kind => throw new GeneratorException(
+            $"a comment of {Clang.HeaderPath} holds a {kind}, which is not text: write it so that clang reads no markup into it"),
     };
 
     [GeneratedRegex(@"\b(?:[Ss]ee |like |gradients? of |and (?=hy_\w+'s gradient))(hy_\w+)")]

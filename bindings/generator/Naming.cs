@@ -3,8 +3,15 @@ namespace Hybrid.BindingsGenerator;
 /// <summary>From C's names to C#'s.</summary>
 internal static class Naming
 {
-    static readonly HashSet<string> Keywords = ["as", "base", "bool", "byte", "char", "checked", "class", "decimal", "delegate", "event", "fixed", "in", "internal", "is",
-        "lock", "new", "null", "object", "operator", "out", "override", "params", "private", "public", "readonly", "ref", "string", "this", "throw", "using", "virtual"];
+    // Those that are no keywords of C: the others cannot come from a header.
+    static readonly HashSet<string> Keywords =
+    [
+        "abstract", "as", "base", "bool", "byte", "catch", "checked", "class", "decimal", "delegate", "event",
+        "explicit", "false", "finally", "fixed", "foreach", "implicit", "in", "interface", "internal", "is", "lock",
+        "namespace", "new", "null", "object", "operator", "out", "override", "params", "private", "protected", "public",
+        "readonly", "ref", "sbyte", "sealed", "stackalloc", "string", "this", "throw", "true", "try", "typeof", "uint",
+        "ulong", "unchecked", "unsafe", "ushort", "using", "virtual",
+    ];
 
     /// <summary>"max_pool2d" and "MAX_POOL2D" → "MaxPool2d".</summary>
     public static string Pascal(string name) => string.Concat(name.Split('_', StringSplitOptions.RemoveEmptyEntries).Select(Word));

@@ -8,17 +8,21 @@ internal abstract record Operation(string Name, string Doc)
     public string CSharp => Naming.Pascal(Name);
 }
 
-internal sealed record UnaryOperation(string Name, string Doc, string Dtypes, string? Parameter, string? Default, string Forward, string Derivative, string Reads, string Low, string High)
+internal sealed record UnaryOperation(
+    string Name, string Doc, string Dtypes, string? Parameter, string? Default, string Forward, string Derivative, string Reads,
+    string Low, string High)
     : Operation(Name, Doc);
 
 internal sealed record BinaryOperation(
-    string Name, string Doc, string Dtypes, string Forward, string DerivativeA, string DerivativeB, string Reads, string LowA, string HighA, string LowB, string HighB)
+    string Name, string Doc, string Dtypes, string Forward, string DerivativeA, string DerivativeB, string Reads,
+    string LowA, string HighA, string LowB, string HighB)
     : Operation(Name, Doc);
 
 internal sealed record CompareOperation(string Name, string Doc, string Condition) : Operation(Name, Doc);
 
 /// <summary>The rows of ops.def, in order: an operation's place in its list is its enumerator's value.</summary>
-internal sealed record Operations(IReadOnlyList<UnaryOperation> Unary, IReadOnlyList<BinaryOperation> Binary, IReadOnlyList<CompareOperation> Compare)
+internal sealed record Operations(
+    IReadOnlyList<UnaryOperation> Unary, IReadOnlyList<BinaryOperation> Binary, IReadOnlyList<CompareOperation> Compare)
 {
     // Each row becomes a JSON array of its columns; # gives them as they were written.
     const string Stub = """

@@ -55,15 +55,20 @@ internal sealed class TensorTranslator(Operations operations, IReadOnlyDictionar
         {
             return new(code, Primary, Kind.Tensor);
         }
+        if (name == parameter)
+        {
+            return new(name, Primary, Kind.Scalar);
+        }
         var allowed = parameter is null ? tensors.Keys : tensors.Keys.Append(parameter);
-        return name == parameter ? new(name, Primary, Kind.Scalar) : throw new GeneratorException($"the variable {name} is not among {string.Join(", ", allowed)}");
+        throw new GeneratorException($"the variable {name} is not among {string.Join(", ", allowed)}");
     }
 
     static Code Negate(Code operand) =>
         new(operand.Text.StartsWith('-') ? $"-({operand.Text})" : $"-{operand.Within(Prefix)}", Prefix, operand.Kind);
 
-    static Code Not(Code condition) =>
-        condition.Kind == Kind.Truth ? new($"!{condition.Within(Prefix)}", Prefix, Kind.Truth) : new($"{condition.Within(Primary)}.Eq(0)", Primary, Kind.Mask);
+    static Code Not(Code condition) => condition.Kind == Kind.Truth
+        ? new($"!{condition.Within(Prefix)}", Prefix, Kind.Truth)
+        : new($"{condition.Within(Primary)}.Eq(0)", Primary, Kind.Mask);
 
     // A tensor has the element type already; an integer constant must not divide as integers do.
     static Code Cast(Code operand)
@@ -72,7 +77,9 @@ internal sealed class TensorTranslator(Operations operations, IReadOnlyDictionar
         {
             return operand;
         }
-        return operand.Text.TrimStart('-').All(char.IsAsciiDigit) ? operand with { Text = operand.Text + ".0" } : new($"(double){operand.Within(Prefix)}", Prefix, Kind.Scalar);
+        return operand.Text.TrimStart('-').All(char.IsAsciiDigit)
+            ? operand with { Text = operand.Text + ".0" }
+            : new($"(double){operand.Within(Prefix)}", Prefix, Kind.Scalar);
     }
 
     Code Arithmetic(CInfix infix)
@@ -104,7 +111,8 @@ internal sealed class TensorTranslator(Operations operations, IReadOnlyDictionar
         var (left, right) = (Condition(Visit(infix.Left)), Condition(Visit(infix.Right)));
         if (left.Kind != right.Kind)
         {
-            throw new GeneratorException($"'{left.Text}' and '{right.Text}' cannot be joined by {infix.Operator}: one is decided once, the other for each element; nest two ?: instead");
+            throw new GeneratorException($"'{left.Text}' and '{right.Text}' cannot be joined by {infix.Operator}: "
+                + "one is decided once, the other for each element; nest two ?: instead");
         }
         return left.Kind == Kind.Mask
             ? new($"{left.Within(Primary)}.{method}({right.Text})", Primary, Kind.Mask)
@@ -143,8 +151,10 @@ internal sealed class TensorTranslator(Operations operations, IReadOnlyDictionar
                 ? new($"{AsTensor(a).Within(Primary)}.{binary.CSharp}({b.Text})", Primary, Kind.Tensor)
                 : new($"ElementwiseOps.BinaryScalar(HyBinaryOp.{binary.CSharp}, {b.Text}, {a.Text}, true)", Primary, Kind.Tensor);
         }
-        var allowed = operations.Unary.Where(row => row.Parameter is null).Select(row => $"hy_{row.Name}(x)").Concat(operations.Binary.Select(row => $"hy_{row.Name}(a, b)"));
-        throw new GeneratorException($"{call.Function} with {arguments.Count} argument(s) is no row that a derivative may call; these are: {string.Join(", ", allowed)}");
+        var allowed = operations.Unary.Where(row => row.Parameter is null).Select(row => $"hy_{row.Name}(x)")
+            .Concat(operations.Binary.Select(row => $"hy_{row.Name}(a, b)"));
+        throw new GeneratorException($"{call.Function} with {arguments.Count} argument(s) is no row that a derivative may call; "
+            + $"these are: {string.Join(", ", allowed)}");
     }
 
     /// <summary>As something to compute with: a condition counts as 1 or 0, as in C.</summary>

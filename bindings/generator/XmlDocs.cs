@@ -32,8 +32,8 @@ internal sealed partial class XmlDocs
     }
 
     /// <summary>A comment's text as XML.</summary>
-    public string Text(string comment) =>
-        CName().Replace(Mark(comment), match => targets.TryGetValue(match.Value, out var target) ? $"<see cref=\"{target}\"/>" : match.Value);
+    public string Text(string comment) => CName().Replace(Mark(comment), match =>
+        targets.TryGetValue(match.Value, out var target) ? $"<see cref=\"{target}\"/>" : match.Value);
 
     public string Summary(string comment) => $"/// <summary>{Text(comment)}</summary>";
 

@@ -402,7 +402,8 @@ internal static partial class ElementwiseOps
     };
 
     /// <summary>
-    /// g times dy/da (operand 0) or dy/db (operand 1), in differentiable operations. a and b may be null where the row reads no inputs.
+    /// g times dy/da (operand 0) or dy/db (operand 1), in differentiable operations. a and b may be null where the row reads no
+    /// inputs.
     /// </summary>
     internal static Tensor BinaryDerivative(HyBinaryOp op, int operand, Tensor g, Tensor? a, Tensor? b) => (op, operand) switch
     {

@@ -42,7 +42,8 @@ public class LoaderTests
             Assert.That(attempts.Select(attempt => attempt.Path), Is.EqualTo(new[] { missing, text }));
             Assert.That(attempts[0].Failure, Is.EqualTo("no such file"));
             Assert.That(attempts[1].Failure, Is.Not.Null.And.Not.Contain("\n"));
-            Assert.That(exception.Message, Does.Contain($"{missing}: no such file").And.Contain($"{text}: ").And.Contain(NativeLibraryLoader.Variable));
+            Assert.That(exception.Message, Does.Contain($"{missing}: no such file").And.Contain($"{text}: "));
+            Assert.That(exception.Message, Does.Contain(NativeLibraryLoader.Variable));
         }
         finally
         {
