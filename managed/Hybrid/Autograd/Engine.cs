@@ -1,0 +1,287 @@
+using System.Runtime.InteropServices;
+using Hybrid.Bindings;
+
+namespace Hybrid;
+
+/// <summary>Walks the graph backward from its roots. A heap ordered by sequence number meets every consumer of a tensor before its producer, so a
+/// node runs once, when its gradient is complete; nothing recurses, so depth is bounded by memory alone.</summary>
+/// <remarks>Every gradient on its way is a handle that the engine alone holds. Its elements may be overwritten where its storage has no other
+/// user either.</remarks>
+internal sealed class Engine
+{
+    static readonly Comparer<long> Falling = Comparer<long>.Create(static (a, b) => b.CompareTo(a));
+
+    readonly PriorityQueue<Node, long> queue = new(Falling);
+    readonly Dictionary<Node, Tensor> pending = [];
+    readonly TensorScope scope = TensorScope.Reusable();
+    readonly bool retainGraph;
+    readonly bool createGraph;
+
+    // Set by Autograd.Grad: the nodes whose gradients are wanted, in place of accumulation in leaves, and those that lie on the way to them.
+    readonly Dictionary<Node, Tensor?>? captures;
+    readonly HashSet<Node>? useful;
+
+    Engine(bool retainGraph, bool createGraph, Dictionary<Node, Tensor?>? captures = null, HashSet<Node>? useful = null)
+    {
+        this.retainGraph = retainGraph;
+        this.createGraph = createGraph;
+        this.captures = captures;
+        this.useful = useful;
+    }
+
+    /// <summary>See <see cref="Tensor.Backward"/>.</summary>
+    internal static void Backward(Tensor root, Tensor? gradient, bool retainGraph, bool createGraph)
+    {
+        var engine = new Engine(retainGraph, createGraph);
+        engine.AddRoot(root, gradient, nameof(Backward));
+        engine.Run();
+    }
+
+    /// <summary>See <see cref="Autograd"/>; null for an input that was not used.</summary>
+    internal static Tensor?[] Grad(ReadOnlySpan<Tensor> outputs, ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor?> gradients, bool retainGraph, bool createGraph)
+    {
+        var captures = new Dictionary<Node, Tensor?>();
+        foreach (var input in inputs)
+        {
+            captures[input.GradEdge!] = null;
+        }
+        var engine = new Engine(retainGraph, createGraph, captures, FindUseful(outputs, captures));
+        for (var i = 0; i < outputs.Length; i++)
+        {
+            engine.AddRoot(outputs[i], i < gradients.Length ? gradients[i] : null, nameof(Autograd.Grad));
+        }
+        engine.Run();
+        var result = new Tensor?[inputs.Length];
+        for (var i = 0; i < inputs.Length; i++)
+        {
+            var captured = captures[inputs[i].GradEdge!];
+            // One handle for each place in the list, so that each can be disposed by itself.
+            result[i] = captured is null || Array.IndexOf(result, captured) < 0 ? captured : NewHandle(captured);
+            if (result[i] is { } gradient)
+            {
+                TensorScope.Current?.Add(gradient);
+            }
+        }
+        return result;
+    }
+
+    void AddRoot(Tensor root, Tensor? gradient, string operation)
+    {
+        if (root.GradEdge is not { } edge)
+        {
+            throw new InvalidOperationException($"{operation}: the tensor of shape {root.Shape} does not require a gradient, nor was it computed from one that does");
+        }
+        Tensor start;
+        if (gradient is not null)
+        {
+            root.CheckGradient(gradient, operation);
+            start = NewHandle(gradient);
+        }
+        else if (root.NumElements == 1)
+        {
+            using var _ = TensorScope.Suspend();
+            start = Tensor.OnesLike(root);
+        }
+        else
+        {
+            throw new InvalidOperationException($"{operation}: a tensor of shape {root.Shape} has {root.NumElements} elements: give its gradient, or reduce it to one number first");
+        }
+        Deliver(edge, start);
+    }
+
+    void Run()
+    {
+        using var mode = GradMode.Set(createGraph);
+        while (queue.TryDequeue(out var node, out _))
+        {
+            pending.Remove(node, out var g);
+            Step(node, g!);
+        }
+    }
+
+    void Step(Node node, Tensor g)
+    {
+        if (captures is not null && captures.ContainsKey(node))
+        {
+            captures[node] = NewHandle(g);
+        }
+        var edges = node.Edges;
+        var grads = new Tensor?[edges.Length];
+        if (node.OwnsTemporaries)
+        {
+            scope.Enter();
+        }
+        try
+        {
+            node.Backward(g, grads);
+            for (var i = 0; i < grads.Length; i++)
+            {
+                grads[i] = edges[i] is null || grads[i] is not { } gradient ? null : Own(gradient);
+            }
+        }
+        finally
+        {
+            scope.Dispose();
+        }
+        if (!retainGraph)
+        {
+            node.Release();
+        }
+        if (node.OwnsTemporaries)
+        {
+            g.Dispose();
+        }
+        for (var i = 0; i < grads.Length; i++)
+        {
+            if (grads[i] is { } gradient)
+            {
+                Deliver(edges[i]!, gradient);
+            }
+        }
+    }
+
+    /// <summary>A handle that is the engine's own: the node's new tensor, taken out of its scope; or a second handle to a tensor that came from
+    /// elsewhere, or that goes to another input too.</summary>
+    Tensor Own(Tensor gradient)
+    {
+        if (!ReferenceEquals(gradient.Scope, scope))
+        {
+            return NewHandle(gradient);
+        }
+        gradient.Scope = null;
+        return gradient;
+    }
+
+    static Tensor NewHandle(Tensor tensor)
+    {
+        var handle = tensor.NewAlias();
+        handle.SetEdge(tensor.GradEdge);
+        return handle;
+    }
+
+    /// <summary>Brings a gradient to the node that made the tensor it belongs to, or to the leaf.</summary>
+    void Deliver(Node target, Tensor gradient)
+    {
+        if (useful is not null && !useful.Contains(target))
+        {
+            gradient.Dispose();
+        }
+        else if (target is not AccumulateGrad accumulate)
+        {
+            ref var slot = ref CollectionsMarshal.GetValueRefOrAddDefault(pending, target, out var met);
+            slot = met ? Sum(slot!, gradient) : gradient;
+            if (!met)
+            {
+                queue.Enqueue(target, target.Sequence);
+            }
+        }
+        else if (captures is not null)
+        {
+            captures[target] = captures[target] is { } earlier ? Sum(earlier, gradient) : gradient;
+        }
+        else
+        {
+            Accumulate(accumulate.Leaf, gradient);
+        }
+    }
+
+    /// <summary>The sum of two gradients whose handles it takes over.</summary>
+    Tensor Sum(Tensor sum, Tensor gradient)
+    {
+        if (!createGraph && sum.OwnsStorage && sum.IsContiguous)
+        {
+            AddTo(sum, gradient);
+        }
+        else
+        {
+            using var suspended = TensorScope.Suspend();
+            using var mode = GradMode.Set(createGraph);
+            var earlier = sum;
+            sum = earlier + gradient;
+            earlier.Dispose();
+        }
+        gradient.Dispose();
+        return sum;
+    }
+
+    /// <summary>Adds a gradient to a leaf's. The first one is taken as it is where nobody else uses its memory.</summary>
+    void Accumulate(Tensor leaf, Tensor gradient)
+    {
+        if (leaf.IsDisposed)
+        {
+            gradient.Dispose();
+            return;
+        }
+        using var suspended = TensorScope.Suspend();
+        if (createGraph)
+        {
+            leaf.Grad = leaf.Grad is null ? gradient : leaf.Grad + gradient;
+        }
+        else if (leaf.Grad is { } accumulated)
+        {
+            AddTo(accumulated, gradient);
+            gradient.Dispose();
+        }
+        else if (gradient.OwnsStorage && gradient.IsContiguous)
+        {
+            leaf.Grad = gradient;
+        }
+        else
+        {
+            leaf.Grad = gradient.Clone();
+            gradient.Dispose();
+        }
+    }
+
+    static unsafe void AddTo(Tensor sum, Tensor gradient)
+    {
+        fixed (HyTensor* ps = sum, pg = gradient)
+        {
+            Native.Binary(sum.Device.Handle, HyBinaryOp.Add, ps, pg, ps);
+        }
+        sum.LiveStorage.Written("Backward");
+    }
+
+    /// <summary>The nodes from which one of the wanted ones can be reached. Producers have lower sequence numbers than consumers, so one pass in
+    /// rising order decides.</summary>
+    static HashSet<Node> FindUseful(ReadOnlySpan<Tensor> outputs, Dictionary<Node, Tensor?> wanted)
+    {
+        var reached = new HashSet<Node>();
+        var stack = new Stack<Node>();
+        foreach (var output in outputs)
+        {
+            Visit(output.GradEdge);
+        }
+        while (stack.TryPop(out var node))
+        {
+            foreach (var edge in node.Edges)
+            {
+                Visit(edge);
+            }
+        }
+        var rising = new List<Node>(reached);
+        rising.Sort(static (a, b) => a.Sequence.CompareTo(b.Sequence));
+        var useful = new HashSet<Node>();
+        foreach (var node in rising)
+        {
+            var leads = wanted.ContainsKey(node);
+            foreach (var edge in node.Edges)
+            {
+                leads |= edge is not null && useful.Contains(edge);
+            }
+            if (leads)
+            {
+                useful.Add(node);
+            }
+        }
+        return useful;
+
+        void Visit(Node? node)
+        {
+            if (node is not null && reached.Add(node))
+            {
+                stack.Push(node);
+            }
+        }
+    }
+}

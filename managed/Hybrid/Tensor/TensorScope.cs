@@ -1,0 +1,122 @@
+namespace Hybrid;
+
+/// <summary>Disposes, at its end, the tensors that the thread created since its beginning: a training step's temporaries go back to the
+/// allocator at once instead of waiting for the garbage collector.</summary>
+/// <remarks>Scopes nest, and belong to the thread that began them: do not let an <c>await</c> resume on another thread in between.
+/// Gradients that <see cref="Tensor.Backward"/> accumulates in leaves, parameters and the state of optimisers are left alone.</remarks>
+/// <example><code>
+/// foreach (var (images, labels) in loader)
+/// {
+///     using var scope = TensorScope.Begin();
+///     optimizer.ZeroGrad();
+///     var loss = F.CrossEntropy(model.Forward(images), labels);
+///     loss.Backward();
+///     optimizer.Step();
+/// }
+/// </code></example>
+public sealed class TensorScope : IDisposable
+{
+    [ThreadStatic]
+    static TensorScope? current;
+
+    readonly List<Tensor> tensors = [];
+    TensorScope? outer;
+    bool ended;
+
+    TensorScope()
+    {
+    }
+
+    /// <summary>The innermost scope of this thread; null without one, and while suspended.</summary>
+    internal static TensorScope? Current
+    {
+        get
+        {
+            // A scope that was disposed before its inner ones is skipped here.
+            while (current is { ended: true } scope)
+            {
+                current = scope.outer;
+            }
+            return current;
+        }
+    }
+
+    /// <summary>Begins a scope on this thread.</summary>
+    public static TensorScope Begin() => new TensorScope().Enter();
+
+    /// <summary>Until disposed, what the thread creates belongs to no scope: for state that outlives a step.</summary>
+    internal static Suspension Suspend() => new(Current);
+
+    /// <summary>Keeps a tensor beyond this scope: it then belongs to the enclosing scope, or to nobody when there is none.</summary>
+    /// <param name="tensor">a tensor; left as it is when it does not belong to this scope</param>
+    /// <returns>the same tensor</returns>
+    public T Keep<T>(T tensor) where T : Tensor
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        if (ReferenceEquals(tensor.Scope, this))
+        {
+            tensor.Scope = null;
+            outer?.Add(tensor);
+        }
+        return tensor;
+    }
+
+    /// <summary>Ends the scope: disposes what was created in it and not kept. Harmless when repeated.</summary>
+    public void Dispose()
+    {
+        if (ended)
+        {
+            return;
+        }
+        ended = true;
+        if (ReferenceEquals(current, this))
+        {
+            current = outer;
+        }
+        DisposeTensors();
+    }
+
+    /// <summary>The engine's own scope, entered anew for each node.</summary>
+    internal static TensorScope Reusable() => new() { ended = true };
+
+    internal TensorScope Enter()
+    {
+        ended = false;
+        outer = Current;
+        current = this;
+        return this;
+    }
+
+    internal void Add(Tensor tensor)
+    {
+        tensor.Scope = this;
+        tensors.Add(tensor);
+    }
+
+    void DisposeTensors()
+    {
+        foreach (var tensor in tensors)
+        {
+            if (ReferenceEquals(tensor.Scope, this))
+            {
+                tensor.Dispose();
+            }
+        }
+        tensors.Clear();
+    }
+
+    /// <summary>See <see cref="Suspend"/>.</summary>
+    internal readonly ref struct Suspension
+    {
+        readonly TensorScope? suspended;
+
+        internal Suspension(TensorScope? scope)
+        {
+            suspended = scope;
+            current = null;
+        }
+
+        /// <summary>Goes on with the scope that was suspended.</summary>
+        public void Dispose() => current = suspended;
+    }
+}
