@@ -1,0 +1,209 @@
+// The convolutions' packings against the reference, under each ISA: borders, strides, groups, blocks, layouts.
+#include "kernel_view.h"
+
+using namespace kernel_test;
+
+namespace {
+
+struct Case {
+    int64_t n, c, h, w, k, r, s;
+    hy_conv2d_params p;
+};
+
+std::string describe(const Case &c)
+{
+    testing::Message m;
+    m << "n " << c.n << " c " << c.c << " h " << c.h << " w " << c.w << " k " << c.k << " r " << c.r << " s " << c.s << " stride " << c.p.stride[0] << "," << c.p.stride[1]
+      << " padding " << c.p.padding[0] << "," << c.p.padding[1] << " dilation " << c.p.dilation[0] << "," << c.p.dilation[1] << " groups " << c.p.groups;
+    return m.GetString();
+}
+
+int64_t out_extent(const Case &c, int axis)
+{
+    int64_t in = axis == 0 ? c.h : c.w, kernel = axis == 0 ? c.r : c.s;
+    return (in + 2 * c.p.padding[axis] - c.p.dilation[axis] * (kernel - 1) - 1) / c.p.stride[axis] + 1;
+}
+
+const Layout contiguous = {}, channels_last = {{0, 2, 3, 1}}, spaced = {{}, 1, 3};
+
+struct Operands {
+    Operands(int32_t dtype, const Case &c, const Layout &layout)
+        : x(dtype, {c.n, c.c, c.h, c.w}, layout), w(dtype, {c.k, c.c / c.p.groups, c.r, c.s}, layout), bias(dtype, {c.k}, Layout{{}, 2}),
+          dy(dtype, {c.n, c.k, out_extent(c, 0), out_extent(c, 1)}, layout)
+    {
+        unsigned seed = 1;
+        for (View *v : {&x, &w, &bias, &dy}) v->fill_random(seed++);
+    }
+
+    View x, w, bias, dy;
+};
+
+std::vector<int64_t> shape_of(const View &v) { return {v.tensor.shape, v.tensor.shape + v.tensor.ndim}; }
+
+// Runs `call` on the reference and on every ISA, each into outputs of its own, which must agree.
+template <typename Call> void compare(int32_t dtype, const std::vector<std::vector<int64_t>> &shapes, const Layout &layout, double terms, Call call)
+{
+    auto run = [&](const char *isa) {
+        std::vector<View> outputs;
+        for (const auto &shape : shapes) outputs.emplace_back(dtype, shape, shape.size() == 4 ? layout : Layout{});
+        EXPECT_EQ(call(hy_cpu_device(isa), outputs), HY_OK);
+        return outputs;
+    };
+    std::vector<View> want = run("reference");
+    for (const std::string &isa : isas()) {
+        SCOPED_TRACE(isa);
+        std::vector<View> got = run(isa.c_str());
+        for (size_t i = 0; i < got.size(); i++) {
+            expect_close(got[i], want[i], terms);
+            if (testing::Test::HasFatalFailure()) return;
+        }
+    }
+}
+
+void check_forward(int32_t dtype, const Case &c, const Layout &layout = {})
+{
+    SCOPED_TRACE("forward " + describe(c));
+    Operands o(dtype, c, layout);
+    double terms = (double)(c.c / c.p.groups * c.r * c.s);
+    for (const hy_tensor *bias : {(const hy_tensor *)nullptr, (const hy_tensor *)&o.bias.tensor})
+        compare(dtype, {shape_of(o.dy)}, layout, terms, [&](hy_device *device, std::vector<View> &out) {
+            return device->backend.conv2d(device, &c.p, &o.x.tensor, &o.w.tensor, bias, &out[0].tensor);
+        });
+}
+
+void check_input_grad(int32_t dtype, const Case &c, const Layout &layout = {})
+{
+    SCOPED_TRACE("input gradient " + describe(c));
+    Operands o(dtype, c, layout);
+    double terms = (double)(c.k / c.p.groups * c.r * c.s);
+    compare(dtype, {shape_of(o.x)}, layout, terms, [&](hy_device *device, std::vector<View> &out) {
+        return device->backend.conv2d_input_grad(device, &c.p, &o.dy.tensor, &o.w.tensor, &out[0].tensor);
+    });
+}
+
+void check_weight_grad(int32_t dtype, const Case &c, const Layout &layout = {})
+{
+    SCOPED_TRACE("weight gradient " + describe(c));
+    Operands o(dtype, c, layout);
+    double terms = (double)(c.n * out_extent(c, 0) * out_extent(c, 1));
+    compare(dtype, {shape_of(o.w), {c.k}}, layout, terms, [&](hy_device *device, std::vector<View> &out) {
+        return device->backend.conv2d_weight_grad(device, &c.p, &o.x.tensor, &o.dy.tensor, &out[0].tensor, &out[1].tensor);
+    });
+    compare(dtype, {shape_of(o.w)}, layout, terms, [&](hy_device *device, std::vector<View> &out) {
+        return device->backend.conv2d_weight_grad(device, &c.p, &o.x.tensor, &o.dy.tensor, &out[0].tensor, nullptr);
+    });
+}
+
+void check(const Case &c, const Layout &layout = {})
+{
+    for (int32_t dtype : {HY_FLOAT32, HY_FLOAT64}) {
+        SCOPED_TRACE(hy_dtype_name(dtype));
+        check_forward(dtype, c, layout);
+        check_input_grad(dtype, c, layout);
+        check_weight_grad(dtype, c, layout);
+        if (testing::Test::HasFatalFailure()) return;
+    }
+}
+
+} // namespace
+
+TEST(Conv, TheLayersOfADigitNetwork)
+{
+    check({2, 1, 28, 28, 32, 3, 3, {{1, 1}, {0, 0}, {1, 1}, 1}});
+    check({2, 8, 26, 26, 16, 3, 3, {{1, 1}, {0, 0}, {1, 1}, 1}});
+    check({2, 1, 28, 28, 6, 5, 5, {{1, 1}, {2, 2}, {1, 1}, 1}});
+    check({2, 6, 14, 14, 16, 5, 5, {{1, 1}, {0, 0}, {1, 1}, 1}});
+}
+
+TEST(Conv, OneByOne)
+{
+    check({3, 5, 9, 7, 8, 1, 1, {{1, 1}, {0, 0}, {1, 1}, 1}});
+    check({3, 5, 9, 7, 8, 1, 1, {{2, 2}, {0, 0}, {1, 1}, 1}});
+    check({3, 5, 9, 7, 8, 1, 1, {{3, 1}, {1, 2}, {1, 1}, 1}});
+    check({1, 40, 1, 1, 30, 1, 1, {{1, 1}, {0, 0}, {1, 1}, 1}});
+}
+
+TEST(Conv, EveryCombinationOfStridePaddingAndDilation)
+{
+    for (int32_t stride : {1, 2, 3})
+        for (int32_t padding : {0, 1, 2})
+            for (int32_t dilation : {1, 2}) {
+                check({2, 3, 11, 13, 4, 3, 2, {{stride, stride}, {padding, padding}, {dilation, dilation}, 1}});
+                check({2, 3, 11, 13, 4, 3, 2, {{stride, 1}, {padding, 0}, {1, dilation}, 1}});
+            }
+}
+
+TEST(Conv, KernelsLargerThanTheImage)
+{
+    check({2, 2, 3, 3, 3, 7, 7, {{1, 1}, {3, 3}, {1, 1}, 1}});
+    check({1, 2, 4, 20, 3, 1, 9, {{1, 2}, {0, 4}, {1, 1}, 1}});
+    check({1, 2, 2, 2, 3, 2, 2, {{4, 4}, {3, 3}, {1, 1}, 1}});
+    check({1, 1, 5, 5, 1, 5, 5, {{1, 1}, {0, 0}, {1, 1}, 1}});
+}
+
+TEST(Conv, Groups)
+{
+    check({2, 6, 8, 8, 9, 3, 3, {{1, 1}, {1, 1}, {1, 1}, 3}});
+    check({2, 6, 9, 8, 6, 3, 3, {{2, 2}, {1, 1}, {1, 1}, 6}});
+    check({3, 4, 10, 40, 8, 3, 3, {{1, 1}, {1, 1}, {1, 1}, 4}});
+}
+
+TEST(Conv, SeveralBlocks)
+{
+    check({1, 40, 20, 35, 70, 3, 3, {{1, 1}, {1, 1}, {1, 1}, 1}});
+    check({5, 30, 7, 7, 64, 3, 3, {{1, 1}, {1, 1}, {1, 1}, 1}});
+    check({1, 2, 120, 130, 4, 3, 3, {{2, 2}, {1, 1}, {1, 1}, 1}});
+}
+
+TEST(Conv, EveryLayout)
+{
+    for (const Layout &layout : {channels_last, spaced}) {
+        check({2, 6, 8, 9, 4, 3, 3, {{1, 1}, {0, 0}, {1, 1}, 2}}, layout);
+        check({2, 6, 8, 9, 4, 3, 3, {{2, 1}, {1, 1}, {1, 2}, 1}}, layout);
+        check({2, 6, 8, 9, 4, 1, 1, {{1, 1}, {0, 0}, {1, 1}, 1}}, layout);
+    }
+}
+
+TEST(Conv, ABroadcastGradient)
+{
+    Case c = {2, 3, 8, 9, 4, 3, 3, {{1, 1}, {1, 1}, {1, 1}, 1}};
+    Operands o(HY_FLOAT32, c, {});
+    View one(HY_FLOAT32, {1, 1, 1, 1});
+    one.fill_random(1);
+    hy_tensor g = o.dy.tensor;
+    g.data = one.tensor.data;
+    for (int d = 0; d < 4; d++) g.strides[d] = 0;
+    compare(HY_FLOAT32, {shape_of(o.x)}, {}, 36, [&](hy_device *device, std::vector<View> &out) {
+        return device->backend.conv2d_input_grad(device, &c.p, &g, &o.w.tensor, &out[0].tensor);
+    });
+    compare(HY_FLOAT32, {shape_of(o.w), {c.k}}, {}, 144, [&](hy_device *device, std::vector<View> &out) {
+        return device->backend.conv2d_weight_grad(device, &c.p, &o.x.tensor, &g, &out[0].tensor, &out[1].tensor);
+    });
+}
+
+TEST(Conv, NoImages)
+{
+    check({0, 3, 8, 8, 4, 3, 3, {{1, 1}, {1, 1}, {1, 1}, 1}});
+}
+
+TEST(Conv, SameBitsForAnyNumberOfThreads)
+{
+    int32_t threads = hy_get_num_threads();
+    Case c = {9, 8, 20, 20, 16, 3, 3, {{1, 1}, {1, 1}, {1, 1}, 1}};
+    Operands o(HY_FLOAT32, c, {});
+    for (const std::string &isa : isas()) {
+        hy_device *device = hy_cpu_device(isa.c_str());
+        std::vector<std::vector<double>> first;
+        for (int32_t count : {1, 2, 5}) {
+            ASSERT_EQ(hy_set_num_threads(count), HY_OK);
+            View y(HY_FLOAT32, shape_of(o.dy)), dx(HY_FLOAT32, shape_of(o.x)), dw(HY_FLOAT32, shape_of(o.w)), dbias(HY_FLOAT32, {c.k});
+            ASSERT_EQ(device->backend.conv2d(device, &c.p, &o.x.tensor, &o.w.tensor, &o.bias.tensor, &y.tensor), HY_OK);
+            ASSERT_EQ(device->backend.conv2d_input_grad(device, &c.p, &o.dy.tensor, &o.w.tensor, &dx.tensor), HY_OK);
+            ASSERT_EQ(device->backend.conv2d_weight_grad(device, &c.p, &o.x.tensor, &o.dy.tensor, &dw.tensor, &dbias.tensor), HY_OK);
+            std::vector<std::vector<double>> results = {y.values(), dx.values(), dw.values(), dbias.values()};
+            if (first.empty()) first = results;
+            EXPECT_TRUE(first == results) << isa << " with " << count << " threads";
+        }
+    }
+    ASSERT_EQ(hy_set_num_threads(threads), HY_OK);
+}
