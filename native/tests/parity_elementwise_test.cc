@@ -44,7 +44,7 @@ protected:
             // The reference in float64 is itself a chain of roundings.
             const double ulps = e.ulps + (dtype == HY_FLOAT64 && e.ulps > 0 ? 2 : 0);
             const double smallest = dtype == HY_FLOAT32 ? 0x1p-149 : 0x1p-1074;
-            return epsilon(dtype) * (ulps * std::fabs(expected) + e.absolute) + ulps * smallest;
+            return epsilon(dtype) * (ulps * std::fabs(expected) + e.absolute) + ulps * smallest * e.denormal;
         };
     }
 
