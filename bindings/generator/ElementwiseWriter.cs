@@ -48,27 +48,28 @@ internal static class ElementwiseWriter
             (declaration, argument) = ($"double {name} = {row.Default}", $", {name}");
         }
         return $"    /// <summary>{doc}</summary>\n" + parameterDoc
-            + "    /// <returns>a new tensor of this one's shape</returns>\n" + DTypeDoc(row.Dtypes)
+            + "    /// <returns>a new tensor of this one's shape</returns>\n"
+            + (row.Dtypes == "FLOAT" ? "    /// <exception cref=\"DTypeException\">The dtype is not floating.</exception>\n" : "")
             + $"    public Tensor {row.CSharp}({declaration}) => ElementwiseOps.Unary(HyUnaryOp.{row.CSharp}, this{argument});\n";
     }
 
-    static string BinaryMethods(BinaryOperation row) => TwoMethods(row, "tensor", DTypeDoc(row.Dtypes),
+    static string BinaryMethods(BinaryOperation row) => TwoMethods(row, row.Dtypes == "FLOAT" ? "floating tensor" : "tensor",
         $"Binary(HyBinaryOp.{row.CSharp}, this, b)", $"BinaryScalar(HyBinaryOp.{row.CSharp}, this, b, false)");
 
-    static string CompareMethods(CompareOperation row) => TwoMethods(row, "bool tensor", "",
+    static string CompareMethods(CompareOperation row) => TwoMethods(row, "bool tensor",
         $"Compare(HyCompareOp.{row.CSharp}, this, b)", $"CompareScalar(HyCompareOp.{row.CSharp}, this, b)");
 
     /// <summary>The method whose b is a tensor and the one whose b is a number.</summary>
-    static string TwoMethods(Operation row, string result, string dtypeDoc, string ofTensor, string ofNumber)
+    static string TwoMethods(Operation row, string result, string ofTensor, string ofNumber)
     {
         const string ShapeDoc = "    /// <exception cref=\"ShapeException\">The shapes do not broadcast.</exception>\n";
         return $"    /// <summary>{Doc(row)}</summary>\n"
             + "    /// <param name=\"b\">b, broadcast with this tensor, which is a</param>\n"
-            + $"    /// <returns>a new {result} of the shape that both broadcast to</returns>\n" + ShapeDoc + dtypeDoc
+            + $"    /// <returns>a new {result} of the shape that both broadcast to</returns>\n" + ShapeDoc
             + $"    public Tensor {row.CSharp}(Tensor b) => ElementwiseOps.{ofTensor};\n\n"
             + $"    /// <summary>{Doc(row)}</summary>\n"
             + "    /// <param name=\"b\">b, the same for every element of this tensor, which is a</param>\n"
-            + $"    /// <returns>a new {result} of this one's shape</returns>\n" + dtypeDoc
+            + $"    /// <returns>a new {result} of this one's shape</returns>\n"
             + $"    public Tensor {row.CSharp}(double b) => ElementwiseOps.{ofNumber};\n";
     }
 
@@ -78,9 +79,6 @@ internal static class ElementwiseWriter
             : TorchFunctional.Contains(row.Name) ? $" See PyTorch's <c>torch.nn.functional.{row.Name}</c>." : "";
         return XmlDocs.Mark(Naming.Sentence(row.Doc)) + pytorch;
     }
-
-    static string DTypeDoc(string dtypes) =>
-        dtypes == "FLOAT" ? "    /// <exception cref=\"DTypeException\">The dtype is not floating.</exception>\n" : "";
 
     static void Table(StringBuilder text, string what, string type, string name, IEnumerable<string> rows)
     {

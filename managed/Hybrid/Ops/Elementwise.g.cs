@@ -166,28 +166,24 @@ public partial class Tensor
 
     /// <summary>a / b, elementwise. See PyTorch's <c>torch.div</c>.</summary>
     /// <param name="b">b, broadcast with this tensor, which is a</param>
-    /// <returns>a new tensor of the shape that both broadcast to</returns>
+    /// <returns>a new floating tensor of the shape that both broadcast to</returns>
     /// <exception cref="ShapeException">The shapes do not broadcast.</exception>
-    /// <exception cref="DTypeException">The dtype is not floating.</exception>
     public Tensor Div(Tensor b) => ElementwiseOps.Binary(HyBinaryOp.Div, this, b);
 
     /// <summary>a / b, elementwise. See PyTorch's <c>torch.div</c>.</summary>
     /// <param name="b">b, the same for every element of this tensor, which is a</param>
-    /// <returns>a new tensor of this one's shape</returns>
-    /// <exception cref="DTypeException">The dtype is not floating.</exception>
+    /// <returns>a new floating tensor of this one's shape</returns>
     public Tensor Div(double b) => ElementwiseOps.BinaryScalar(HyBinaryOp.Div, this, b, false);
 
     /// <summary>a to the power of b, elementwise; NaN for a negative base with a broken exponent. See PyTorch's <c>torch.pow</c>.</summary>
     /// <param name="b">b, broadcast with this tensor, which is a</param>
-    /// <returns>a new tensor of the shape that both broadcast to</returns>
+    /// <returns>a new floating tensor of the shape that both broadcast to</returns>
     /// <exception cref="ShapeException">The shapes do not broadcast.</exception>
-    /// <exception cref="DTypeException">The dtype is not floating.</exception>
     public Tensor Pow(Tensor b) => ElementwiseOps.Binary(HyBinaryOp.Pow, this, b);
 
     /// <summary>a to the power of b, elementwise; NaN for a negative base with a broken exponent. See PyTorch's <c>torch.pow</c>.</summary>
     /// <param name="b">b, the same for every element of this tensor, which is a</param>
-    /// <returns>a new tensor of this one's shape</returns>
-    /// <exception cref="DTypeException">The dtype is not floating.</exception>
+    /// <returns>a new floating tensor of this one's shape</returns>
     public Tensor Pow(double b) => ElementwiseOps.BinaryScalar(HyBinaryOp.Pow, this, b, false);
 
     /// <summary>The larger of a and b, elementwise; NaN wins; the gradient is shared where they are equal. See PyTorch's <c>torch.maximum</c>.</summary>
