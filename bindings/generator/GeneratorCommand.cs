@@ -6,7 +6,7 @@ namespace Hybrid.BindingsGenerator;
 internal sealed class GeneratorException(string message) : Exception(message);
 
 /// <summary>The command: reads hybrid.h and ops.def, writes the C# that follows from them.</summary>
-internal static class Generator
+internal static class GeneratorCommand
 {
     const string Usage = "usage: dotnet run --project bindings/generator -- [--root DIR] [--check]";
 
