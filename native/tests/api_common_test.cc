@@ -1,0 +1,257 @@
+// What holds for every function of the ABI that takes tensors.
+#include <cmath>
+#include <fstream>
+#include <regex>
+#include <set>
+
+#include "api_arguments.h"
+extern "C" {
+#include "cpu/cpu.h"
+}
+
+namespace {
+
+TEST(Checks, ListHasEveryFunctionThatTakesTensors)
+{
+    std::ifstream file(HY_HEADER);
+    std::set<std::string> declared, listed;
+    const std::regex declaration("HY_API hy_status (hy_\\w+)\\(.*(const hy_tensor|,$).*");
+    std::smatch match;
+    for (std::string line; std::getline(file, line);)
+        if (std::regex_match(line, match, declaration)) declared.insert(match[1]);
+    for (const Function &f : functions) EXPECT_TRUE(listed.insert(f.name).second) << f.name;
+    EXPECT_EQ(listed, declared);
+}
+
+TEST(Checks, RightArgumentsAreTaken)
+{
+    for (const Function &f : functions) {
+        Arguments(f).expect_ok();
+        for (size_t i = 0; i < f.operands.size(); i++)
+            if (f.operands[i].is_optional()) Arguments(f).without(i).expect_ok();
+    }
+}
+
+TEST(Checks, EveryDeviceHereTakesThem)
+{
+    for (const char *const *isa = hy_cpu_isas(); *isa; isa++)
+        for (const Function &f : functions) {
+            SCOPED_TRACE(*isa);
+            Arguments a(f);
+            a.device = hy_cpu_device(*isa);
+            for (hy_tensor &t : a.tensors) t.device = a.device;
+            a.expect_ok();
+        }
+}
+
+TEST(Checks, NullDevice)
+{
+    for (const Function &f : functions) {
+        Arguments a(f);
+        a.device = nullptr;
+        a.expect_refused(HY_BAD_ARGUMENT, "device is NULL");
+    }
+}
+
+TEST(Checks, NullParameters)
+{
+    for (const char *name : {"hy_conv2d", "hy_conv2d_input_grad", "hy_conv2d_weight_grad", "hy_max_pool2d", "hy_max_pool2d_backward", "hy_avg_pool2d",
+                             "hy_avg_pool2d_backward", "hy_sgd_step", "hy_adam_step"})
+        Arguments(name).set([](Scalars &s) { s.has_params = false; }).expect_refused(HY_BAD_ARGUMENT, "NULL");
+}
+
+/// Spoils each tensor of each function in turn.
+void spoil_each(hy_status status, const std::string &part, std::function<void(hy_tensor &)> spoil, std::function<bool(const Operand &)> applies = {})
+{
+    for (const Function &f : functions)
+        for (size_t i = 0; i < f.operands.size(); i++) {
+            if (applies && !applies(f.operands[i])) continue;
+            SCOPED_TRACE(std::string(f.name) + ", operand " + std::to_string(i));
+            Arguments a(f);
+            spoil(a[i]);
+            a.expect_refused(status, part);
+        }
+}
+
+bool has_axes(const Operand &o) { return !o.shape.empty(); }
+
+TEST(Checks, NullTensors)
+{
+    for (const Function &f : functions)
+        for (size_t i = 0; i < f.operands.size(); i++)
+            if (!f.operands[i].is_optional()) Arguments(f).without(i).expect_refused(HY_BAD_ARGUMENT, "NULL");
+}
+
+TEST(Checks, NumberOfAxes)
+{
+    for (int32_t ndim : {-1, HY_MAX_DIMS + 1, INT32_MAX, INT32_MIN})
+        spoil_each(HY_BAD_SHAPE, std::to_string(ndim) + " axes", [=](hy_tensor &t) { t.ndim = ndim; });
+}
+
+TEST(Checks, UnknownDtypes)
+{
+    for (int32_t dtype : {-1, 6, INT32_MAX, INT32_MIN})
+        spoil_each(HY_BAD_DTYPE, std::to_string(dtype), [=](hy_tensor &t) { t.dtype = dtype; });
+}
+
+TEST(Checks, OtherDevices)
+{
+    hy_device *other = hy_cpu_device("reference"), *mine = nullptr;
+    ASSERT_EQ(hy_device_get(HY_CPU, 0, &mine), HY_OK);
+    if (mine == other) other = hy_cpu_device(hy_cpu_isas()[1]);
+    spoil_each(HY_BAD_DEVICE, "another device", [=](hy_tensor &t) { t.device = other; });
+    spoil_each(HY_BAD_DEVICE, "no device", [](hy_tensor &t) { t.device = nullptr; });
+}
+
+TEST(Checks, NegativeExtentsAndStrides)
+{
+    spoil_each(HY_BAD_SHAPE, "negative", [](hy_tensor &t) { t.shape[0] = -1; }, has_axes);
+    spoil_each(HY_BAD_SHAPE, "negative", [](hy_tensor &t) { t.shape[t.ndim - 1] = INT64_MIN; }, has_axes);
+    spoil_each(HY_BAD_SHAPE, "negative", [](hy_tensor &t) { t.strides[0] = -1; }, has_axes);
+}
+
+TEST(Checks, Overflow)
+{
+    spoil_each(HY_BAD_SHAPE, "more elements than memory", [](hy_tensor &t) {
+        t.ndim = 2;
+        t.shape[0] = t.shape[1] = INT64_C(1) << 32;
+        t.strides[0] = t.strides[1] = 0;
+    });
+    spoil_each(HY_BAD_SHAPE, "beyond memory", [](hy_tensor &t) {
+        t.ndim = 2;
+        t.shape[0] = t.shape[1] = 3;
+        t.strides[0] = t.strides[1] = INT64_MAX / 2;
+    });
+    spoil_each(HY_BAD_SHAPE, "more elements than memory", [](hy_tensor &t) {
+        t.ndim = 3;
+        t.shape[0] = 0; // no element, but what the others say must still be sound
+        t.shape[1] = t.shape[2] = INT64_MAX;
+        t.strides[1] = t.strides[2] = 0;
+    });
+}
+
+TEST(Checks, NullAndMisalignedData)
+{
+    spoil_each(HY_BAD_ARGUMENT, "data is NULL", [](hy_tensor &t) { t.data = nullptr; });
+    spoil_each(HY_BAD_ARGUMENT, "aligned", [](hy_tensor &t) { t.data = static_cast<char *>(t.data) + 1; },
+               [](const Operand &o) { return hy_dtype_size(o.dtype) > 1; });
+}
+
+TEST(Checks, OutputsThatAliasThemselves)
+{
+    spoil_each(HY_BAD_SHAPE, "overlap", [](hy_tensor &t) { t.strides[t.shape[0] > 1 ? 0 : 1] = 0; },
+               [](const Operand &o) { return o.is_output() && has_axes(o); });
+    spoil_each(HY_BAD_SHAPE, "overlap", [](hy_tensor &t) { t.strides[0] = t.strides[1] = 1; },
+               [](const Operand &o) { return o.is_output() && o.shape.size() > 1 && o.shape[0] > 1 && o.shape[1] > 1; });
+}
+
+TEST(Checks, OutputsMayBeAnyViewWithoutOverlap)
+{
+    for (const Function &f : functions)
+        for (size_t i = 0; i < f.operands.size(); i++) {
+            if (!f.operands[i].is_output()) continue;
+            Arguments a(f);
+            hy_tensor &t = a[i];
+            std::vector<unsigned char> space((size_t)(hy_numel(&t) * hy_dtype_size(t.dtype) * 3));
+            int64_t stride = 3; // column-major with gaps
+            for (int k = 0; k < t.ndim; k++) t.strides[k] = stride, stride *= t.shape[k];
+            t.data = space.data();
+            a.expect_ok();
+        }
+}
+
+TEST(Checks, WrongShapes)
+{
+    const std::set<std::string> any_shape = {"hy_fill", "hy_arange", "hy_random_uniform", "hy_random_normal", "hy_random_integers", "hy_random_bernoulli"};
+    // Where a larger last extent fits: what is reduced, gathered from or scattered into, the number of classes.
+    const std::set<std::pair<std::string, size_t>> may_grow = {{"hy_reduce", 0}, {"hy_gather", 0}, {"hy_scatter_add", 2}, {"hy_one_hot", 1}};
+    for (const Function &f : functions) {
+        if (any_shape.count(f.name)) continue;
+        for (size_t i = 0; i < f.operands.size(); i++) {
+            SCOPED_TRACE(std::string(f.name) + ", operand " + std::to_string(i));
+            std::vector<int64_t> longer = f.operands[i].shape, more = f.operands[i].shape;
+            longer.push_back(7);
+            Arguments(f).shape(i, longer).expect_refused(HY_BAD_SHAPE, "[");
+            if (more.empty() || may_grow.count({f.name, i})) continue;
+            more.back() += 7;
+            Arguments(f).shape(i, more).expect_refused(HY_BAD_SHAPE, "[");
+        }
+    }
+}
+
+TEST(Checks, WrongDtypes)
+{
+    const std::set<std::pair<std::string, size_t>> any_dtype = {{"hy_fill", 0}, {"hy_random_bernoulli", 0}, {"hy_compare_scalar", 0}, {"hy_copy", 0},
+                                                                {"hy_copy", 1}, {"hy_arg_reduce", 0},       {"hy_one_hot", 1}};
+    for (const Function &f : functions)
+        for (size_t i = 0; i < f.operands.size(); i++) {
+            if (any_dtype.count({f.name, i})) continue;
+            SCOPED_TRACE(std::string(f.name) + ", operand " + std::to_string(i));
+            if (f.operands[i].dtype != HY_BOOL) Arguments(f).dtype(i, HY_BOOL).expect_refused(HY_BAD_DTYPE, "expected");
+            if (f.operands.size() > 1) Arguments(f).dtype(i, HY_FLOAT64).expect_refused(HY_BAD_DTYPE, "expected"); // the others are not
+        }
+}
+
+TEST(Checks, EmptyTensorsAreSafe)
+{
+    auto empty = [](Arguments &a, size_t i, std::vector<int64_t> shape) {
+        a.shape(i, std::move(shape));
+        a[i].data = nullptr;
+    };
+    for (const char *name : {"hy_fill", "hy_arange", "hy_random_uniform", "hy_random_normal", "hy_random_integers", "hy_random_bernoulli", "hy_unary",
+                             "hy_unary_backward", "hy_binary_scalar", "hy_binary_scalar_backward", "hy_compare_scalar", "hy_softmax", "hy_softmax_backward", "hy_mse",
+                             "hy_sgd_step", "hy_adam_step"}) {
+        Arguments a(name);
+        for (size_t i = 0; i < a.operands.size(); i++) empty(a, i, {0, 3});
+        a.expect_ok();
+    }
+    for (const char *name : {"hy_conv2d", "hy_conv2d_input_grad", "hy_max_pool2d", "hy_max_pool2d_backward", "hy_avg_pool2d", "hy_avg_pool2d_backward"}) {
+        Arguments a(name); // no sample
+        for (size_t i = 0; i < a.operands.size(); i++)
+            if (a.operands[i].shape.size() == 4 && a.operands[i].shape[0] == 2) {
+                std::vector<int64_t> shape = a.operands[i].shape;
+                shape[0] = 0;
+                empty(a, i, shape);
+            }
+        a.expect_ok();
+    }
+    Arguments gradient("hy_conv2d_weight_grad");
+    empty(gradient, 0, {0, 4, 5, 6});
+    empty(gradient, 1, {0, 6, 3, 4});
+    gradient.expect_ok();
+    for (float value : {0, 1}) EXPECT_EQ(static_cast<float *>(gradient[2].data)[(int)value], 0.0f);
+
+    Arguments product("hy_matmul"); // K = 0 gives the bias
+    empty(product, 0, {2, 0});
+    empty(product, 1, {0, 4});
+    product.shape(3, {2, 4}).expect_ok();
+    for (int i = 0; i < 8; i++) EXPECT_EQ(static_cast<float *>(product[3].data)[i], 0.0f);
+    Arguments sum("hy_reduce");
+    empty(sum, 0, {2, 0});
+    sum.expect_ok();
+    for (int i = 0; i < 2; i++) EXPECT_EQ(static_cast<float *>(sum[1].data)[i], 0.0f);
+    Arguments loss("hy_cross_entropy");
+    empty(loss, 0, {0, 3});
+    empty(loss, 1, {0});
+    loss.shape(2, {}).without(3).set([](Scalars &s) { s.op = HY_REDUCTION_mean; }).expect_ok();
+    EXPECT_TRUE(std::isnan(*static_cast<float *>(loss[2].data)));
+    Arguments picked("hy_index_select");
+    empty(picked, 1, {0});
+    empty(picked, 2, {0, 3});
+    picked.expect_ok();
+}
+
+TEST(Checks, EmptySlotsAreUnsupported)
+{
+    for (const Function &f : functions) {
+        hy_device bare{};
+        bare.info.kind = HY_CUDA;
+        bare.info.index = 3;
+        Arguments a(f);
+        a.device = &bare;
+        for (hy_tensor &t : a.tensors) t.device = &bare;
+        a.expect_refused(HY_UNSUPPORTED, "CUDA device 3 has no implementation");
+    }
+}
+
+} // namespace
