@@ -120,32 +120,21 @@ typedef struct progression {
     const hy_tensor *y;
 } progression;
 
-#define ARANGE_KERNEL(suffix, type, number)                                              \
+#define ARANGE_KERNEL(suffix, type, number, convert)                                     \
     static void arange_##suffix(void *context, int64_t begin, int64_t end)               \
     {                                                                                    \
         const progression *p = context;                                                  \
         type *y = p->y->data;                                                            \
-        const number start = (number)p->start, step = (number)p->step;                   \
+        const number start = convert(p->start), step = convert(p->step);                 \
         for (int64_t i = begin; i < end; i++)                                            \
-            y[hy_offset(p->y, i)] = (type)(start + (number)i * step);                    \
+            y[hy_row_major_offset(p->y, i)] = (type)(start + (number)i * step);          \
     }
 
-/* Where element i, counted in row-major order, lies. */
-static int64_t hy_offset(const hy_tensor *t, int64_t i)
-{
-    int64_t offset = 0;
-    for (int d = t->ndim - 1; d >= 0; d--) {
-        offset += i % t->shape[d] * t->strides[d];
-        i /= t->shape[d];
-    }
-    return offset;
-}
-
-ARANGE_KERNEL(f32, float, double)
-ARANGE_KERNEL(f64, double, double)
-ARANGE_KERNEL(i32, int32_t, int64_t)
-ARANGE_KERNEL(i64, int64_t, int64_t)
-ARANGE_KERNEL(u8, uint8_t, int64_t)
+ARANGE_KERNEL(f32, float, double, AS_IS)
+ARANGE_KERNEL(f64, double, double, AS_IS)
+ARANGE_KERNEL(i32, int32_t, int64_t, hy_int64_from_double)
+ARANGE_KERNEL(i64, int64_t, int64_t, hy_int64_from_double)
+ARANGE_KERNEL(u8, uint8_t, int64_t, hy_int64_from_double)
 
 static hy_status arange(hy_device *device, double start, double step, const hy_tensor *y)
 {

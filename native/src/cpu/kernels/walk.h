@@ -118,6 +118,17 @@ static inline void hy_walk_range(void *context, int64_t begin, int64_t end)
     }
 }
 
+/** Where element i, counted in row-major order, lies: for what depends on that order. */
+static inline int64_t hy_row_major_offset(const hy_tensor *t, int64_t i)
+{
+    int64_t offset = 0;
+    for (int d = t->ndim - 1; d > 0; d--) {
+        offset += i % t->shape[d] * t->strides[d];
+        i /= t->shape[d];
+    }
+    return t->ndim == 0 ? 0 : offset + i * t->strides[0];
+}
+
 /* Whether the outer axis continues the inner one in every operand. */
 static inline bool hy_walk_joins(const hy_walk *w, int outer, int inner)
 {
