@@ -158,7 +158,7 @@ public readonly struct Shape : IEquatable<Shape>
         var axis = dim < 0 ? dim + dims : dim;
         if ((uint)axis >= (uint)dims)
         {
-            throw new ArgumentOutOfRangeException(nameof(dim), dims == 0
+            throw new ArgumentOutOfRangeException(null, dims == 0
                 ? $"{operation}: axis {dim} of a tensor without axes"
                 : $"{operation}: axis is {dim}, expected {-dims} to {dims - 1}");
         }

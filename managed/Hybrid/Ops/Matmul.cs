@@ -1,0 +1,137 @@
+using Hybrid.Bindings;
+
+namespace Hybrid
+{
+    public partial class Tensor
+    {
+        /// <summary>The matrix product over the last two axes; leading axes broadcast. An operand of one axis is a row on the left and a
+        /// column on the right, and that axis is absent from the result. See PyTorch's <c>matmul</c>.</summary>
+        /// <param name="other">[..., K, N] or [K], the dtype of this tensor, [..., M, K] or [K]</param>
+        /// <returns>[..., M, N]</returns>
+        /// <exception cref="ShapeException">The inner extents differ, an operand has no axis, or leading axes do not broadcast.</exception>
+        /// <exception cref="DTypeException">The operands are not floating, or not of one dtype.</exception>
+        public Tensor MatMul(Tensor other)
+        {
+            ArgumentNullException.ThrowIfNull(other);
+            if (Dim == 0 || other.Dim == 0)
+                throw new ShapeException($"MatMul: each operand needs at least one axis (a {Shape}, b {other.Shape})");
+            if (Shape[^1] != other.Shape[other.Dim == 1 ? ^1 : ^2])
+                throw new ShapeException($"MatMul: a has {Shape[^1]} columns, b has {other.Shape[other.Dim == 1 ? ^1 : ^2]} rows (a {Shape}, b {other.Shape})");
+            if (other.Dim == 1)
+                return MatMul(other.Unsqueeze(1)).Squeeze(-1);
+            if (Dim == 1)
+                return Unsqueeze(0).MatMul(other).Squeeze(-2);
+            return Dim > 2 && other.Dim == 2 ? MatMulOps.Rows(this, x => MatMulOps.MatMul(x, other), other.Shape[1]) : MatMulOps.MatMul(this, other);
+        }
+    }
+
+    /// <summary>The matrix products' forward and backward.</summary>
+    internal static class MatMulOps
+    {
+        /// <summary>Applies an operation on the rows [R, K] of x [..., K]; the result is [..., columns].</summary>
+        internal static Tensor Rows(Tensor x, Func<Tensor, Tensor> f, long columns)
+        {
+            Span<long> shape = stackalloc long[x.Dim];
+            x.Shape.AsSpan().CopyTo(shape);
+            var y = f(x.Dim == 2 ? x : x.Reshape(Shape.Product(shape[..^1]), shape[^1]));
+            shape[^1] = columns;
+            return x.Dim == 2 ? y : y.Reshape(shape);
+        }
+
+        internal static unsafe Tensor MatMul(Tensor a, Tensor b)
+        {
+            var y = Tensor.NewResult(ProductShape(a.Shape, b.Shape), a.DType, a.Device);
+            fixed (HyTensor* pa = a, pb = b, py = y)
+                Native.Matmul(a.Device.Handle, pa, pb, null, py);
+            if (GradMode.Records(a, b))
+                y.SetNode(new MatMulNode(a, b));
+            return y;
+        }
+
+        internal static unsafe Tensor Linear(Tensor x, Tensor weight, Tensor? bias)
+        {
+            var y = Tensor.NewResult(new Shape(x.Shape[0], weight.Shape[0]), x.DType, x.Device);
+            using (NoGrad.Begin())
+            using (var transposed = weight.T)
+                fixed (HyTensor* px = x, pw = transposed, pb = bias, py = y)
+                    Native.Matmul(x.Device.Handle, px, pw, pb, py);
+            if (GradMode.Records(x, weight, bias))
+                y.SetNode(new LinearNode(x, weight, bias));
+            return y;
+        }
+
+        static Shape ProductShape(Shape a, Shape b)
+        {
+            var batch = Shape.Broadcast(new Shape(a.AsSpan()[..^2]), new Shape(b.AsSpan()[..^2]), "MatMul");
+            return new Shape([.. batch.AsSpan(), a[^2], b[^1]]);
+        }
+
+        sealed class MatMulNode : Node
+        {
+            readonly Shape shapeA, shapeB;
+            readonly SavedTensor? a, b;
+
+            public MatMulNode(Tensor a, Tensor b) : base("MatMul", [a, b])
+            {
+                (shapeA, shapeB) = (a.Shape, b.Shape);
+                this.a = NeedsGrad(1) ? Save(a) : null;
+                this.b = NeedsGrad(0) ? Save(b) : null;
+            }
+
+            public override void Backward(Tensor g, Span<Tensor?> grads)
+            {
+                if (NeedsGrad(0))
+                    grads[0] = MatMul(g, b!.Unpack().Transpose(-1, -2)).SumToShape(shapeA);
+                if (NeedsGrad(1))
+                    grads[1] = MatMul(a!.Unpack().Transpose(-1, -2), g).SumToShape(shapeB);
+            }
+        }
+
+        sealed class LinearNode : Node
+        {
+            readonly SavedTensor? x, weight;
+
+            public LinearNode(Tensor x, Tensor weight, Tensor? bias) : base("Linear", [x, weight, bias])
+            {
+                this.x = NeedsGrad(1) ? Save(x) : null;
+                this.weight = NeedsGrad(0) ? Save(weight) : null;
+            }
+
+            public override void Backward(Tensor g, Span<Tensor?> grads)
+            {
+                if (NeedsGrad(0))
+                    grads[0] = MatMul(g, weight!.Unpack());
+                if (NeedsGrad(1))
+                    grads[1] = MatMul(g.T, x!.Unpack());
+                if (NeedsGrad(2))
+                    grads[2] = g.Sum(0);
+            }
+        }
+    }
+}
+
+namespace Hybrid.NN
+{
+    public static partial class F
+    {
+        /// <summary>y = x · weightᵀ + bias. See PyTorch's <c>linear</c>.</summary>
+        /// <param name="x">[..., I], floating</param>
+        /// <param name="weight">[O, I]</param>
+        /// <param name="bias">[O]; none by default</param>
+        /// <returns>[..., O]</returns>
+        /// <exception cref="ShapeException">The extents do not match.</exception>
+        /// <exception cref="DTypeException">The operands are not floating, or not of one dtype.</exception>
+        public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias = null)
+        {
+            ArgumentNullException.ThrowIfNull(x);
+            ArgumentNullException.ThrowIfNull(weight);
+            if (weight.Dim != 2 || x.Dim == 0 || x.Shape[^1] != weight.Shape[1])
+                throw new ShapeException($"Linear: input {x.Shape} was given with weight {weight.Shape}; an input [..., I] and a weight [O, I] were expected");
+            if (bias is not null && (bias.Dim != 1 || bias.Shape[0] != weight.Shape[0]))
+                throw new ShapeException($"Linear: bias is {bias.Shape}, weight {weight.Shape} expects [{weight.Shape[0]}]");
+            if (x.DType != weight.DType || (bias is not null && bias.DType != weight.DType))
+                throw new DTypeException($"Linear: input is {x.DType.Name()}, weight {weight.DType.Name()}, bias {bias?.DType.Name() ?? "absent"}; one dtype was expected");
+            return MatMulOps.Rows(x, rows => MatMulOps.Linear(rows, weight, bias), weight.Shape[0]);
+        }
+    }
+}

@@ -1,0 +1,42 @@
+namespace Hybrid;
+
+/// <summary>A height and a width: the size, stride, padding or dilation of a two-dimensional window. An int converts to both alike.</summary>
+/// <param name="Height">along the last axis but one</param>
+/// <param name="Width">along the last axis</param>
+public readonly record struct Size2(int Height, int Width)
+{
+    /// <summary>The same height and width.</summary>
+    public static implicit operator Size2(int size) => new(size, size);
+
+    /// <summary>A (height, width) pair.</summary>
+    public static implicit operator Size2((int Height, int Width) size) => new(size.Height, size.Width);
+
+    /// <summary>Height and width, as "3x5".</summary>
+    public override string ToString() => $"{Height}x{Width}";
+}
+
+/// <summary>Where a sliding window goes: what convolution and pooling share.</summary>
+/// <param name="Kernel">its elements</param>
+/// <param name="Stride">how far it moves</param>
+/// <param name="Padding">what is added on each side</param>
+/// <param name="Dilation">the distance between its elements</param>
+internal readonly record struct Window(Size2 Kernel, Size2 Stride, Size2 Padding, Size2 Dilation)
+{
+    /// <summary>The output's height and width for an input [..., H, W].</summary>
+    internal (long Height, long Width) Output(string op, Shape input)
+    {
+        if (Stride.Height < 1 || Stride.Width < 1)
+            throw new ArgumentException($"{op}: stride is {Stride}; at least 1 was expected");
+        var height = Extent(input[^2], Kernel.Height, Stride.Height, Padding.Height, Dilation.Height);
+        var width = Extent(input[^1], Kernel.Width, Stride.Width, Padding.Width, Dilation.Width);
+        return height >= 1 && width >= 1
+            ? (height, width)
+            : throw new ShapeException($"{op}: kernel {Kernel} with dilation {Dilation} does not fit into input {input} with padding {Padding}");
+    }
+
+    static long Extent(long input, int kernel, int stride, int padding, int dilation)
+    {
+        var room = input + 2L * padding - (long)dilation * (kernel - 1) - 1;
+        return room < 0 ? 0 : room / stride + 1;
+    }
+}
