@@ -106,6 +106,11 @@ internal sealed class Engine
             captures[node] = NewHandle(g);
         }
         var edges = node.Edges;
+        if (!LeadsOn(edges))
+        {
+            g.Dispose();
+            return;
+        }
         var grads = new Tensor?[edges.Length];
         if (node.OwnsTemporaries)
         {
@@ -138,6 +143,18 @@ internal sealed class Engine
                 Deliver(edges[i]!, gradient);
             }
         }
+    }
+
+    bool LeadsOn(ReadOnlySpan<Node?> edges)
+    {
+        foreach (var edge in edges)
+        {
+            if (edge is not null && (useful is null || useful.Contains(edge)))
+            {
+                return true;
+            }
+        }
+        return false;
     }
 
     /// <summary>A handle that is the engine's own: the node's new tensor, taken out of its scope; or a second handle to a tensor that came from

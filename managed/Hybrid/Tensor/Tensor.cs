@@ -191,6 +191,31 @@ public unsafe partial class Tensor : IDisposable
         return new Tensor(kept.AddReference(), view);
     }
 
+    /// <summary>An element as a double, at a distance from the first; for tensors on the processor.</summary>
+    internal double ElementAt(long offset)
+    {
+        fixed (HyTensor* p = this)
+        {
+            return DType switch
+            {
+                DType.Float32 => ((float*)p->Data)[offset],
+                DType.Float64 => ((double*)p->Data)[offset],
+                DType.Int32 => ((int*)p->Data)[offset],
+                DType.Int64 => ((long*)p->Data)[offset],
+                _ => ((byte*)p->Data)[offset],
+            };
+        }
+    }
+
+    /// <summary>An element of an int64 tensor, likewise, without rounding.</summary>
+    internal long Int64At(long offset)
+    {
+        fixed (HyTensor* p = this)
+        {
+            return ((long*)p->Data)[offset];
+        }
+    }
+
     static long SetContiguous(ref HyTensor view, ReadOnlySpan<long> shape)
     {
         var elements = Shape.Product(shape);

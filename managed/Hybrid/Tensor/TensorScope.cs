@@ -56,7 +56,12 @@ public sealed class TensorScope : IDisposable
         if (ReferenceEquals(tensor.Scope, this))
         {
             tensor.Scope = null;
-            outer?.Add(tensor);
+            var enclosing = outer;
+            while (enclosing is { ended: true })
+            {
+                enclosing = enclosing.outer;
+            }
+            enclosing?.Add(tensor);
         }
         return tensor;
     }
