@@ -1,0 +1,81 @@
+namespace Hybrid.NN;
+
+/// <summary>
+/// Batch normalisation of images (Ioffe and Szegedy, 2015): each channel is shifted and scaled to mean 0 and variance 1 over the batch, then by a learnt bias and
+/// weight. In evaluation running estimates take the place of the batch's statistics. See PyTorch's <c>nn.BatchNorm2d</c>.
+/// </summary>
+public sealed partial class BatchNorm2d : Module<Tensor, Tensor>
+{
+    private readonly double eps;
+    private readonly double? momentum;
+
+    /// <summary>A layer with weight 1 and bias 0.</summary>
+    /// <param name="numFeatures">Channels, 1 or more.</param>
+    /// <param name="eps">Added to the variance, 0 or more.</param>
+    /// <param name="momentum">The newest batch's share in the running estimates, 0 to 1; null for the plain average of all batches.</param>
+    /// <param name="affine">Whether there are a weight and a bias.</param>
+    /// <param name="trackRunningStats">Whether there are running estimates; without, the batch's own statistics are used in evaluation too.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A number is out of its range.</exception>
+    public BatchNorm2d(long numFeatures, double eps = 1e-5, double? momentum = 0.1, bool affine = true, bool trackRunningStats = true)
+    {
+        Require.Positive(nameof(BatchNorm2d), nameof(numFeatures), numFeatures);
+        Require.NotNegative(nameof(BatchNorm2d), nameof(eps), eps);
+        Require.Fraction(nameof(BatchNorm2d), nameof(momentum), momentum ?? 0);
+        (this.eps, this.momentum) = (eps, momentum);
+        if (affine)
+        {
+            Weight = Init.Constant_(Parameter.Uninitialized(numFeatures), 1);
+            Bias = Init.Constant_(Parameter.Uninitialized(numFeatures), 0);
+        }
+        if (trackRunningStats)
+        {
+            using var suspended = TensorScope.Suspend();
+            RunningMean = Tensor.Zeros(numFeatures);
+            RunningVar = Tensor.Ones(numFeatures);
+            NumBatchesTracked = Tensor.Zeros([], DType.Int64);
+        }
+    }
+
+    /// <summary>The learnt scale, [numFeatures]; null when not affine.</summary>
+    public Parameter? Weight { get; }
+
+    /// <summary>The learnt shift, [numFeatures]; null when not affine.</summary>
+    public Parameter? Bias { get; }
+
+    /// <summary>The running estimate of each channel's mean, [numFeatures]; null when not tracked.</summary>
+    [Buffer]
+    public Tensor? RunningMean { get; }
+
+    /// <summary>The running estimate of each channel's variance (the unbiased one), [numFeatures]; null when not tracked.</summary>
+    [Buffer]
+    public Tensor? RunningVar { get; }
+
+    /// <summary>How many batches the estimates come from: int64 without axes; null when not tracked.</summary>
+    [Buffer]
+    public Tensor? NumBatchesTracked { get; }
+
+    /// <summary>Normalises a batch. In training it also updates the running estimates.</summary>
+    /// <param name="x">[N, numFeatures, H, W]; in training at least two values a channel</param>
+    /// <returns>x's shape</returns>
+    /// <exception cref="ShapeException">The input is not four-dimensional or has other channels, or training has one value a channel.</exception>
+    public override Tensor Forward(Tensor x)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        if (x.NumDims != 4)
+        {
+            throw new ShapeException($"BatchNorm2d: input is {x.Shape}, expected [N, C, H, W]");
+        }
+        var share = momentum ?? 0;
+        if (Training && NumBatchesTracked is not null)
+        {
+            using var noGrad = NoGrad.Begin();
+            NumBatchesTracked.Add_(1);
+            share = momentum ?? 1 / NumBatchesTracked.Item();
+        }
+        return F.BatchNorm(x, RunningMean, RunningVar, Weight, Bias, Training, share, eps);
+    }
+
+    /// <inheritdoc/>
+    protected override string Describe() => $"{RunningMean?.Shape[0] ?? Weight?.Shape[0]}, eps: {eps}, momentum: {momentum}"
+        + (Weight is null ? ", affine: false" : "") + (RunningMean is null ? ", trackRunningStats: false" : "");
+}
