@@ -1,6 +1,184 @@
+/*
+ * Batch normalisation in training. Operands are packed to [N, C, inner]; statistics are taken in pieces of at most PIECE values while these
+ * are in the cache, first the mean and then the squared deviations from it, and merged in double precision (Chan, Golub and LeVeque, 1983).
+ * A task is a group of channels: it depends on nothing else, so the number of threads does not show.
+ */
+#include <math.h>
+
+#include "core/parallel.h"
 #include "cpu/kernels/kernels.h"
+#include "cpu/kernels/pack.h"
+
+enum { PIECE = 1024, GRAIN = 32768 };
+
+typedef struct norm {
+    double eps, momentum;
+    int64_t samples, channels, inner;
+    const void *x, *dy;
+    void *y;                                             /* backward: dx, or NULL */
+    const hy_tensor *weight, *bias, *running_mean, *running_var, *mean, *rstd, *dweight, *dbias;
+} norm;
+
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+static double load(const hy_tensor *t, int64_t c, double otherwise)
+{
+    if (t == NULL) return otherwise;
+    int64_t i = c * t->strides[0];
+    return t->dtype == HY_FLOAT32 ? (double)((const float *)t->data)[i] : ((const double *)t->data)[i];
+}
+
+static void store(const hy_tensor *t, int64_t c, double v)
+{
+    if (t == NULL) return;
+    int64_t i = c * t->strides[0];
+    if (t->dtype == HY_FLOAT32) ((float *)t->data)[i] = (float)v;
+    else ((double *)t->data)[i] = v;
+}
+
+static void move_towards(const hy_tensor *t, int64_t c, double momentum, double v) { store(t, c, (1 - momentum) * load(t, c, 0) + momentum * v); }
+
+/* Count, mean and sum of squared deviations. */
+typedef struct moments {
+    double count, mean, squares;
+} moments;
+
+static moments merge(moments a, moments b)
+{
+    double count = a.count + b.count, distance = b.mean - a.mean;
+    return (moments){count, a.mean + distance * b.count / count, a.squares + b.squares + distance * distance * a.count * b.count / count};
+}
+
+/* Sums over n values in EIGHT accumulators, which the compiler keeps in vectors. */
+enum { EIGHT = 8 };
+
+#define SUM_OF(result, n, term)                                                        \
+    do {                                                                               \
+        double lane[EIGHT] = {0}, rest = 0;                                            \
+        int64_t i = 0;                                                                 \
+        for (; i + EIGHT <= (n); i += EIGHT)                                           \
+            for (int64_t k = i; k < i + EIGHT; k++) lane[k - i] += (term(k));          \
+        for (; i < (n); i++) rest += (term(i));                                        \
+        for (int l = 0; l < EIGHT; l++) rest += lane[l];                               \
+        (result) = rest;                                                               \
+    } while (0)
+
+/* The pieces of channel c: rows of the packed tensor, and within long rows runs of PIECE values. */
+#define FOR_PIECES(b, c, start, m)                                                                                     \
+    for (int64_t sample = 0; sample < (b)->samples; sample++)                                                          \
+        for (int64_t at = 0, start = (sample * (b)->channels + (c)) * (b)->inner, m = smaller((b)->inner, PIECE); at < (b)->inner; \
+             at += m, start += m, m = smaller((b)->inner - at, PIECE))
+
+#define NORM_KERNELS(suffix, T)                                                                                        \
+    static moments statistics_##suffix(const norm *b, int64_t c)                                                       \
+    {                                                                                                                  \
+        moments all = {0};                                                                                             \
+        FOR_PIECES(b, c, start, m) {                                                                                   \
+            const T *x = (const T *)b->x + start;                                                                      \
+            moments piece = {.count = (double)m};                                                                      \
+            double sum;                                                                                                \
+            SUM_OF(sum, m, VALUE);                                                                                     \
+            const double mean = piece.mean = sum / (double)m;                                                          \
+            SUM_OF(piece.squares, m, SQUARED_DEVIATION);                                                               \
+            all = sample + at == 0 ? piece : merge(all, piece);                                                        \
+        }                                                                                                              \
+        return all;                                                                                                    \
+    }                                                                                                                  \
+    static void forward_##suffix(void *context, int64_t begin, int64_t end)                                            \
+    {                                                                                                                  \
+        const norm *b = context;                                                                                       \
+        for (int64_t c = begin; c < end; c++) {                                                                        \
+            const moments s = statistics_##suffix(b, c);                                                               \
+            const double rstd = 1 / sqrt(s.squares / s.count + b->eps);                                                \
+            store(b->mean, c, s.mean);                                                                                 \
+            store(b->rstd, c, rstd);                                                                                   \
+            move_towards(b->running_mean, c, b->momentum, s.mean);                                                     \
+            move_towards(b->running_var, c, b->momentum, s.squares / (s.count - 1));                                   \
+            const T mean = (T)s.mean, scale = (T)(rstd * load(b->weight, c, 1)), shift = (T)load(b->bias, c, 0);       \
+            const T low = (T)(s.mean - mean); /* what rounding the mean to T lost */                                   \
+            FOR_PIECES(b, c, start, m) {                                                                               \
+                const T *x = (const T *)b->x + start;                                                                  \
+                T *y = (T *)b->y + start;                                                                              \
+                _Pragma("GCC ivdep") for (int64_t i = 0; i < m; i++) y[i] = (x[i] - mean - low) * scale + shift;       \
+            }                                                                                                          \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static void backward_##suffix(void *context, int64_t begin, int64_t end)                                           \
+    {                                                                                                                  \
+        const norm *b = context;                                                                                       \
+        const double count = (double)b->samples * (double)b->inner;                                                    \
+        for (int64_t c = begin; c < end; c++) {                                                                        \
+            const double mean = load(b->mean, c, 0), rstd = load(b->rstd, c, 1);                                       \
+            double sum = 0, products = 0;                                                                              \
+            FOR_PIECES(b, c, start, m) {                                                                               \
+                const T *x = (const T *)b->x + start, *g = (const T *)b->dy + start;                                   \
+                double piece;                                                                                          \
+                SUM_OF(piece, m, GRADIENT);                                                                            \
+                sum += piece;                                                                                          \
+                SUM_OF(piece, m, GRADIENT_TIMES_DEVIATION);                                                            \
+                products += piece;                                                                                     \
+            }                                                                                                          \
+            products *= rstd;                                                                                          \
+            store(b->dbias, c, sum);                                                                                   \
+            store(b->dweight, c, products);                                                                            \
+            if (b->y == NULL) continue;                                                                                \
+            const T factor = (T)(load(b->weight, c, 1) * rstd), centre = (T)mean, less = (T)(sum / count), slope = (T)(products * rstd / count); \
+            FOR_PIECES(b, c, start, m) {                                                                               \
+                const T *x = (const T *)b->x + start, *g = (const T *)b->dy + start;                                   \
+                T *dx = (T *)b->y + start;                                                                             \
+                _Pragma("GCC ivdep") for (int64_t i = 0; i < m; i++) dx[i] = factor * (g[i] - less - (x[i] - centre) * slope); \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+
+#define VALUE(i) ((double)x[i])
+#define SQUARED_DEVIATION(i) (((double)x[i] - mean) * ((double)x[i] - mean))
+#define GRADIENT(i) ((double)g[i])
+#define GRADIENT_TIMES_DEVIATION(i) ((double)g[i] * ((double)x[i] - mean))
+
+NORM_KERNELS(f32, float)
+NORM_KERNELS(f64, double)
+
+static void run(norm *b, const hy_tensor *x, hy_parallel_body body)
+{
+    b->samples = x->shape[0];
+    b->channels = x->shape[1];
+    b->inner = 1;
+    for (int d = 2; d < x->ndim; d++) b->inner *= x->shape[d];
+    int64_t each = b->samples * b->inner, grain = each > 0 ? GRAIN / each : 1;
+    if (b->channels > 0) hy_parallel_for(b->channels, grain > 0 ? grain : 1, body, b);
+}
+
+static hy_status batch_norm(hy_device *device, double eps, double momentum, const hy_tensor *x, const hy_tensor *weight, const hy_tensor *bias,
+                            const hy_tensor *running_mean, const hy_tensor *running_var, const hy_tensor *y, const hy_tensor *mean, const hy_tensor *rstd)
+{
+    hy_pack pack = {.device = device};
+    x = hy_pack_in(&pack, x);
+    y = hy_pack_out(&pack, y);
+    if (pack.status == HY_OK) {
+        norm b = {.eps = eps, .momentum = momentum, .x = x->data, .y = y->data, .weight = weight, .bias = bias,
+                  .running_mean = running_mean, .running_var = running_var, .mean = mean, .rstd = rstd};
+        run(&b, x, x->dtype == HY_FLOAT32 ? forward_f32 : forward_f64);
+    }
+    return hy_pack_end(&pack, pack.status);
+}
+
+static hy_status batch_norm_backward(hy_device *device, const hy_tensor *dy, const hy_tensor *x, const hy_tensor *weight, const hy_tensor *mean,
+                                     const hy_tensor *rstd, const hy_tensor *dx, const hy_tensor *dweight, const hy_tensor *dbias)
+{
+    hy_pack pack = {.device = device};
+    dy = hy_pack_in(&pack, dy);
+    x = hy_pack_in(&pack, x);
+    dx = hy_pack_out(&pack, dx);
+    if (pack.status == HY_OK) {
+        norm b = {.x = x->data, .dy = dy->data, .y = dx ? dx->data : NULL, .weight = weight, .mean = mean, .rstd = rstd, .dweight = dweight, .dbias = dbias};
+        run(&b, x, x->dtype == HY_FLOAT32 ? backward_f32 : backward_f64);
+    }
+    return hy_pack_end(&pack, pack.status);
+}
 
 void HY_ISA(hy_fill_norm)(hy_backend *backend)
 {
-    (void)backend;
+    backend->batch_norm = batch_norm;
+    backend->batch_norm_backward = batch_norm_backward;
 }
