@@ -230,22 +230,21 @@ internal sealed class Engine
             return;
         }
         using var suspended = TensorScope.Suspend();
-        if (createGraph)
+        if (leaf.Grad is not { } accumulated)
         {
-            leaf.Grad = leaf.Grad is null ? gradient : leaf.Grad + gradient;
+            // A clone under createGraph is recorded.
+            leaf.Grad = gradient.OwnsStorage && gradient.IsContiguous ? gradient : gradient.Clone();
         }
-        else if (leaf.Grad is { } accumulated)
+        else if (createGraph || accumulated.RequiresGrad)
         {
-            AddTo(accumulated, gradient);
-            gradient.Dispose();
-        }
-        else if (gradient.OwnsStorage && gradient.IsContiguous)
-        {
-            leaf.Grad = gradient;
+            leaf.Grad = accumulated + gradient;
         }
         else
         {
-            leaf.Grad = gradient.Clone();
+            AddTo(accumulated, gradient);
+        }
+        if (!ReferenceEquals(leaf.Grad, gradient))
+        {
             gradient.Dispose();
         }
     }

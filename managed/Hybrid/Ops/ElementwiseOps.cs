@@ -28,6 +28,7 @@ internal static unsafe partial class ElementwiseOps
     /// <summary>op(a, b), broadcasting; dtypes are promoted by <see cref="DTypes.Promote(Tensor, Tensor)"/>.</summary>
     internal static Tensor Binary(HyBinaryOp op, Tensor a, Tensor b)
     {
+        ArgumentNullException.ThrowIfNull(a);
         ArgumentNullException.ThrowIfNull(b);
         var dtype = DTypes.Promote(a, b);
         if (!dtype.IsFloating())
@@ -57,6 +58,7 @@ internal static unsafe partial class ElementwiseOps
     /// <summary>op(x, s), or op(s, x).</summary>
     internal static Tensor BinaryScalar(HyBinaryOp op, Tensor x, double s, bool scalarFirst)
     {
+        ArgumentNullException.ThrowIfNull(x);
         var dtype = DTypes.PromoteScalar(x.DType, s);
         if (!dtype.IsFloating())
         {
@@ -79,6 +81,7 @@ internal static unsafe partial class ElementwiseOps
     /// <summary>op(a, b) as bool, broadcasting.</summary>
     internal static Tensor Compare(HyCompareOp op, Tensor a, Tensor b)
     {
+        ArgumentNullException.ThrowIfNull(a);
         ArgumentNullException.ThrowIfNull(b);
         using var mode = NoGrad.Begin();
         var dtype = DTypes.Promote(a, b);

@@ -79,7 +79,7 @@ public partial class Tensor
     }
 
     /// <summary>Where gradients of this tensor go; null when it requires none.</summary>
-    internal Node? GradEdge => leafRequiresGrad ? node ??= new AccumulateGrad(this) : IsLeaf ? null : node;
+    internal Node? GradEdge => leafRequiresGrad ? node ?? Interlocked.CompareExchange(ref node, new AccumulateGrad(this), null) ?? node : IsLeaf ? null : node;
 
     /// <summary>Records the operation that made this tensor.</summary>
     internal void SetNode(Node made) => node = made;

@@ -92,6 +92,20 @@ public class EngineTests
     }
 
     [Test]
+    public void DifferentiableGradientsOfTwoLeavesDoNotShareMemory()
+    {
+        var (a, b) = (Leaf(1), Leaf(2));
+        (a + b).Backward(createGraph: true);
+        (3 * a).Backward();
+        Assert.That((a.Grad!.Item(), b.Grad!.Item()), Is.EqualTo((4.0, 1.0)));
+        var squared = Leaf(5);
+        (squared * squared).Backward(createGraph: true);
+        var attached = squared.Grad!;
+        (3 * squared).Backward();
+        Assert.That((attached.Item(), squared.Grad!.Item()), Is.EqualTo((10.0, 13.0)));
+    }
+
+    [Test]
     public void NothingIsRecordedUnderNoGrad()
     {
         var x = Leaf(2);
@@ -198,6 +212,8 @@ public class EngineTests
         Assert.That(() => (x * 2).Backward(), Throws.InvalidOperationException.With.Message.Contains("2 elements"));
         Assert.That(() => (x * 2).Backward(Tensor.Ones([3], DType.Float64)), Throws.TypeOf<ShapeException>().With.Message.Contains("[3]"));
         Assert.That(() => (x * 2).Backward(Tensor.Ones(2)), Throws.TypeOf<DTypeException>());
+        Assert.That(() => x + null!, Throws.ArgumentNullException);
+        Assert.That(() => (Tensor)null! * x, Throws.ArgumentNullException);
         Assert.That(() => Tensor.Ones(1).Backward(), Throws.InvalidOperationException.With.Message.Contains("does not require a gradient"));
         Assert.That(() => Autograd.Grad(Sum(x), Leaf(1)), Throws.InvalidOperationException.With.Message.Contains("allowUnused"));
         Assert.That(Autograd.Grad([Sum(x)], [Leaf(1)], allowUnused: true)[0], Is.Null);
