@@ -25,18 +25,24 @@ static void T(pad_planes)(void *context, int64_t begin, int64_t end)
     }
 }
 
-/* In vectors up to 1024 elements, then in double: the error stays small and the order is always the same. */
+/* In vectors up to 2048 elements, then in double: the error stays small and the order is always the same. */
 static double T(sum)(const real *x, int64_t n)
 {
-    typedef real lanes __attribute__((vector_size(64)));
-    typedef real lanes_at __attribute__((vector_size(64), aligned(sizeof(real)), may_alias));
-    enum { LANES = 64 / sizeof(real) };
+    typedef real lanes __attribute__((vector_size(HY_TILE_VECTOR)));
+    typedef real lanes_at __attribute__((vector_size(HY_TILE_VECTOR), aligned(sizeof(real)), may_alias));
+    enum { LANES = HY_TILE_VECTOR / sizeof(real) };
     double total = 0;
     while (n > 0) {
-        int64_t part = n < 1024 ? n : 1024, i = 0;
-        lanes sums = {0};
-        for (; i + LANES <= part; i += LANES) sums += *(const lanes_at *)(x + i);
-        for (int lane = 0; lane < LANES; lane++) total += sums[lane];
+        int64_t part = n < 2048 ? n : 2048, i = 0;
+        lanes s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
+        for (; i + 4 * LANES <= part; i += 4 * LANES) {
+            s0 += *(const lanes_at *)(x + i);
+            s1 += *(const lanes_at *)(x + i + LANES);
+            s2 += *(const lanes_at *)(x + i + 2 * LANES);
+            s3 += *(const lanes_at *)(x + i + 3 * LANES);
+        }
+        s0 = (s0 + s1) + (s2 + s3);
+        for (int lane = 0; lane < LANES; lane++) total += s0[lane];
         for (; i < part; i++) total += x[i];
         x += part;
         n -= part;

@@ -26,6 +26,7 @@ static inline void T(turn)(const real *const *rows, int64_t at, int64_t width, r
 void HY_ISA(T(hy_pack_rows))(const real *const *rows, int64_t count, int64_t stride, int64_t width, int64_t kc, real *panel)
 {
     int64_t turned_rows = stride == 1 ? count & ~3 : 0, turned_k = kc & ~3;
+    if (count < width) memset(panel, 0, (size_t)(kc * width) * sizeof(real)); /* no denormals for the idle lanes to stumble over */
     for (int64_t i = 0; i < turned_rows; i += 4) {
         for (int64_t p = 0; p < turned_k; p += 4) T(turn)(rows + i, p, width, panel + p * width + i);
         for (int64_t p = turned_k; p < kc; p++)
@@ -33,9 +34,6 @@ void HY_ISA(T(hy_pack_rows))(const real *const *rows, int64_t count, int64_t str
     }
     for (int64_t i = turned_rows; i < count; i++)
         for (int64_t p = 0; p < kc; p++) panel[p * width + i] = rows[i][p * stride];
-    if (count < width)
-        for (int64_t p = 0; p < kc; p++)
-            for (int64_t i = count; i < width; i++) panel[p * width + i] = 0;
 }
 
 /* `width` is a constant where this is inlined, so that a full panel's rows are copied by vector moves. */
