@@ -1,6 +1,9 @@
 // The matrix product's internals: every packing, tile edge, cut and the two ways (built-in and BLAS), against the reference, under each ISA.
 #include "kernel_view.h"
 
+#include <array>
+#include <thread>
+
 extern "C" {
 #if defined(__x86_64__)
 #define HY_ISA_NAME x86_64
@@ -196,6 +199,35 @@ TEST(Gemm, SameBitsForAnyNumberOfThreads)
         }
     }
     ASSERT_EQ(hy_set_num_threads(threads), HY_OK);
+}
+
+// The serial OpenBLAS shares buffers between calls: callers on several threads must not see one another's.
+TEST(Gemm, ConcurrentCallersGetTheirOwnResults)
+{
+    for (const Ways &way : all_ways()) {
+        hy_device *device = hy_cpu_device(way.isa.c_str());
+        for (Matmul matmul : {way.builtin, way.blas}) {
+            if (matmul == way.blas && !has_blas()) continue;
+            std::vector<std::string> wrong(4);
+            std::vector<std::thread> callers;
+            for (unsigned t = 0; t < wrong.size(); t++)
+                callers.emplace_back([&, t] {
+                    int64_t n = 40 + 13 * t;
+                    View a(HY_FLOAT32, {n, n}), b(HY_FLOAT32, {n, n}), first(HY_FLOAT32, {n, n});
+                    a.fill_random(t);
+                    b.fill_random(t + 10);
+                    hy_status status = matmul(device, &a.tensor, &b.tensor, nullptr, &first.tensor);
+                    for (int i = 0; i < 100 && status == HY_OK; i++) {
+                        View again(HY_FLOAT32, {n, n});
+                        status = matmul(device, &a.tensor, &b.tensor, nullptr, &again.tensor);
+                        if (again.values() != first.values()) wrong[t] = "another result";
+                    }
+                    if (status != HY_OK) wrong[t] = hy_last_error();
+                });
+            for (std::thread &caller : callers) caller.join();
+            for (const std::string &what : wrong) EXPECT_EQ(what, "") << way.isa << (matmul == way.blas ? " BLAS" : " built-in");
+        }
+    }
 }
 
 TEST(Gemm, InfinityAndNanPropagate)

@@ -33,8 +33,8 @@ const char *hy_blas_name(void)
 
 bool hy_blas_exists(void) { return true; }
 
-/* Built single-threaded and without USE_LOCKING (openblas_get_config shows it on a build that has it), OpenBLAS hands one buffer
- * to two concurrent calls: they have to take turns. */
+/* Built for a single thread, OpenBLAS 0.3.21 looks for a free work buffer and marks it as used with a plain test and store: two concurrent
+ * calls can get the same one, so calls take turns. */
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 
 void hy_blas_gemm(int32_t dtype, bool a_transposed, bool b_transposed, int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,

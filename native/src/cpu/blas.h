@@ -12,8 +12,7 @@ const char *hy_blas_name(void);
 bool hy_blas_exists(void);
 
 /** c = a · b + beta * c, all as BLAS's xGEMM takes them in row-major order: an operand is transposed when its columns, not its rows, are
- *  contiguous; ld is the other stride. One call computes at a time, whatever the threads that call: a serial OpenBLAS shares its
- *  work buffers between calls without a lock.
+ *  contiguous; ld is the other stride. May be called from any thread; one call computes at a time.
  *  @param dtype  HY_FLOAT32 or HY_FLOAT64
  */
 void hy_blas_gemm(int32_t dtype, bool a_transposed, bool b_transposed, int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
