@@ -13,7 +13,8 @@ const std::vector<int32_t> kFloating = {HY_FLOAT32, HY_FLOAT64};
 const std::vector<int32_t> kNumbers = {HY_FLOAT32, HY_FLOAT64, HY_INT32, HY_INT64, HY_UINT8};
 const std::vector<int32_t> kAny = {HY_FLOAT32, HY_FLOAT64, HY_INT32, HY_INT64, HY_UINT8, HY_BOOL};
 
-const std::vector<double> kSpecial = {0.0, -0.0, 1, -1, kInfinity, -kInfinity, kNaN, 0.5, -0.5, 1e-3, -1e-3, 2, -2, 3, -7, 20, -20, 100, -100, 2.5, 1e-30, -1e-30};
+const std::vector<double> kSpecial = {0.0, -0.0, 1, -1, kInfinity, -kInfinity, kNaN, 0.5,  -0.5, 1e-3,  -1e-3,
+                                      2,   -2,   3, -7, 20,        -20,        100,  -100, 2.5,  1e-30, -1e-30};
 
 const std::vector<int32_t> &dtypes_of(Dtypes dtypes) { return dtypes == ANY ? kNumbers : kFloating; }
 
@@ -59,12 +60,15 @@ protected:
     {
         const UnaryRow &row = unary_rows[(size_t)op];
         std::vector<Tensor> forward = {x, Tensor(x.dtype, x.shape)};
-        ASSERT_EQ(run(reference(), forward, [&](hy_device *d, const Views &t) { return hy_unary(d, op, row.parameter, t[0], t[1]); }), HY_OK);
-        expect_parity({x, forward[1], g, dx}, 3,
-                      [&](hy_device *d, const Views &t) {
-                          return hy_unary_backward(d, op, row.parameter, row.reads & INPUT ? t[0] : nullptr, row.reads & OUTPUT ? t[1] : nullptr, t[2], t[3]);
-                      },
-                      allow(x.dtype, [&](int64_t i) { return derivative_exactness(row, x.get(i), g.get(i)); }));
+        ASSERT_EQ(run(reference(), forward, [&](hy_device *d, const Views &t) { return hy_unary(d, op, row.parameter, t[0], t[1]); }),
+                  HY_OK);
+        expect_parity(
+            {x, forward[1], g, dx}, 3,
+            [&](hy_device *d, const Views &t) {
+                return hy_unary_backward(d, op, row.parameter, row.reads & INPUT ? t[0] : nullptr, row.reads & OUTPUT ? t[1] : nullptr,
+                                         t[2], t[3]);
+            },
+            allow(x.dtype, [&](int64_t i) { return derivative_exactness(row, x.get(i), g.get(i)); }));
     }
 };
 
@@ -143,8 +147,9 @@ TEST_P(Elementwise, BinarySpecialValues)
             const BinaryRow &row = binary_rows[(size_t)op];
             SCOPED_TRACE(row.name);
             const Tensor a = specials(dtype, 1), b = specials(dtype, kSpecial.size());
-            expect_parity({a, b, Tensor(dtype, a.shape)}, 2, [&](hy_device *d, const Views &t) { return hy_binary(d, op, t[0], t[1], t[2]); },
-                          allow(dtype, [&](int64_t) { return exactness(row); }));
+            expect_parity(
+                {a, b, Tensor(dtype, a.shape)}, 2, [&](hy_device *d, const Views &t) { return hy_binary(d, op, t[0], t[1], t[2]); },
+                allow(dtype, [&](int64_t) { return exactness(row); }));
             if (HasFatalFailure()) return;
         }
 }
@@ -152,12 +157,19 @@ TEST_P(Elementwise, BinarySpecialValues)
 TEST_P(Elementwise, IntegersWrap)
 {
     for (int32_t dtype : {HY_INT32, HY_INT64, HY_UINT8}) {
-        const double low = dtype == HY_INT64 ? -9e18 : dtype == HY_INT32 ? INT32_MIN : 0, high = dtype == HY_INT64 ? 9e18 : dtype == HY_INT32 ? INT32_MAX : 255;
+        const double low = dtype == HY_INT64   ? -9e18
+                           : dtype == HY_INT32 ? INT32_MIN
+                                               : 0,
+                     high = dtype == HY_INT64   ? 9e18
+                            : dtype == HY_INT32 ? INT32_MAX
+                                                : 255;
         const Tensor a = random_input(random, dtype, {1000}, low, high), b = random_input(random, dtype, {1000}, low, high);
         for (int32_t op = 0; op < HY_BINARY_COUNT; op++) {
             if (binary_rows[(size_t)op].dtypes != ANY) continue;
             SCOPED_TRACE(binary_rows[(size_t)op].name);
-            expect_parity({a, b, Tensor(dtype, {1000})}, 2, [&](hy_device *d, const Views &t) { return hy_binary(d, op, t[0], t[1], t[2]); }, exactly);
+            expect_parity(
+                {a, b, Tensor(dtype, {1000})}, 2, [&](hy_device *d, const Views &t) { return hy_binary(d, op, t[0], t[1], t[2]); },
+                exactly);
             if (HasFatalFailure()) return;
         }
         for (int32_t op = 0; op < HY_UNARY_COUNT; op++)
@@ -194,19 +206,23 @@ TEST_P(Elementwise, BinaryBackward)
                 const Shape shape = random_shape(random);
                 Tensor a = random_input(random, dtype, broadcastable(shape), row.a.low, row.a.high);
                 const Tensor b = random_input(random, dtype, broadcastable(shape), row.b.low, row.b.high);
-                expect_parity({a, b, random_input(random, dtype, shape), random_output(random, dtype, shape)}, 3,
-                              [&](hy_device *d, const Views &t) {
-                                  return hy_binary_backward(d, op, i % 2, row.reads ? t[0] : nullptr, row.reads ? t[1] : nullptr, t[2], t[3]);
-                              },
-                              allow(dtype, [&](int64_t) { return derivative_exactness(row); }));
+                expect_parity(
+                    {a, b, random_input(random, dtype, shape), random_output(random, dtype, shape)}, 3,
+                    [&](hy_device *d, const Views &t) {
+                        return hy_binary_backward(d, op, i % 2, row.reads ? t[0] : nullptr, row.reads ? t[1] : nullptr, t[2], t[3]);
+                    },
+                    allow(dtype, [&](int64_t) { return derivative_exactness(row); }));
                 if (HasFatalFailure()) return;
                 const Interval x = i % 2 ? row.b : row.a, s = i % 2 ? row.a : row.b;
                 const double scalar = random.real(s.low, s.high);
-                expect_parity({random_input(random, dtype, shape, x.low, x.high), random_input(random, dtype, shape), random_output(random, dtype, shape)}, 2,
-                              [&](hy_device *d, const Views &t) {
-                                  return hy_binary_scalar_backward(d, op, row.reads ? t[0] : nullptr, scalar, i % 2, t[1], t[2]);
-                              },
-                              allow(dtype, [&](int64_t) { return derivative_exactness(row); }));
+                expect_parity(
+                    {random_input(random, dtype, shape, x.low, x.high), random_input(random, dtype, shape),
+                     random_output(random, dtype, shape)},
+                    2,
+                    [&](hy_device *d, const Views &t) {
+                        return hy_binary_scalar_backward(d, op, row.reads ? t[0] : nullptr, scalar, i % 2, t[1], t[2]);
+                    },
+                    allow(dtype, [&](int64_t) { return derivative_exactness(row); }));
                 if (HasFatalFailure()) return;
             }
 }
@@ -218,8 +234,9 @@ TEST_P(Elementwise, EqualOperandsShareTheGradient)
         const Tensor b = Tensor(dtype, {5, 33}).fill([&] { return (double)random.integer(-1, 1); });
         for (int32_t op : {HY_BINARY_maximum, HY_BINARY_minimum})
             for (int32_t operand : {0, 1})
-                expect_parity({a, b, random_input(random, dtype, {5, 33}), Tensor(dtype, {5, 33})}, 3,
-                              [&](hy_device *d, const Views &t) { return hy_binary_backward(d, op, operand, t[0], t[1], t[2], t[3]); }, exactly);
+                expect_parity(
+                    {a, b, random_input(random, dtype, {5, 33}), Tensor(dtype, {5, 33})}, 3,
+                    [&](hy_device *d, const Views &t) { return hy_binary_backward(d, op, operand, t[0], t[1], t[2], t[3]); }, exactly);
     }
 }
 
@@ -265,9 +282,12 @@ TEST_P(Elementwise, InPlace)
             const Shape shape = random_shape(random);
             Tensor x = random_output(random, dtype, shape);
             x.randomise(random);
-            expect_parity({x}, 0, [](hy_device *d, const Views &t) { return hy_unary(d, HY_UNARY_exp, 0, t[0], t[0]); }, within_ulps(dtype, 6));
+            expect_parity(
+                {x}, 0, [](hy_device *d, const Views &t) { return hy_unary(d, HY_UNARY_exp, 0, t[0], t[0]); }, within_ulps(dtype, 6));
             if (HasFatalFailure()) return;
-            expect_parity({random_input(random, dtype, shape), x}, 1, [](hy_device *d, const Views &t) { return hy_binary(d, HY_BINARY_sub, t[0], t[1], t[1]); }, exactly);
+            expect_parity(
+                {random_input(random, dtype, shape), x}, 1,
+                [](hy_device *d, const Views &t) { return hy_binary(d, HY_BINARY_sub, t[0], t[1], t[1]); }, exactly);
             if (HasFatalFailure()) return;
         }
 }

@@ -31,11 +31,17 @@ TEST_P(Loss, CrossEntropy)
                 const double n = (double)shape[0], c = (double)shape[1];
                 // A sample's loss is below 2 * 8 + log C, and the smoothed part sums C of them.
                 const double largest = 16 + std::log(c + 1), samples = reduction == HY_REDUCTION_sum ? n : 1;
-                expect_parity({random_input(random, dtype, shape, -8, 8), random_labels(shape[0], shape[1], ignore_index, ignored),
-                               random_output(random, dtype, reduction == HY_REDUCTION_none ? Shape{shape[0]} : Shape{}), random_output(random, dtype, shape)},
-                              2,
-                              [=](hy_device *d, const Views &t) { return hy_cross_entropy(d, reduction, ignore_index, smoothing, t[0], t[1], t[2], with_grad ? t[3] : nullptr); },
-                              [=](size_t output, int64_t, double) { return epsilon(dtype) * (32 + std::sqrt(c) + std::sqrt(n)) * (output == 0 ? largest * samples : 1); });
+                expect_parity(
+                    {random_input(random, dtype, shape, -8, 8), random_labels(shape[0], shape[1], ignore_index, ignored),
+                     random_output(random, dtype, reduction == HY_REDUCTION_none ? Shape{shape[0]} : Shape{}),
+                     random_output(random, dtype, shape)},
+                    2,
+                    [=](hy_device *d, const Views &t) {
+                        return hy_cross_entropy(d, reduction, ignore_index, smoothing, t[0], t[1], t[2], with_grad ? t[3] : nullptr);
+                    },
+                    [=](size_t output, int64_t, double) {
+                        return epsilon(dtype) * (32 + std::sqrt(c) + std::sqrt(n)) * (output == 0 ? largest * samples : 1);
+                    });
             }
 }
 
@@ -46,9 +52,10 @@ TEST_P(Loss, CrossEntropyOfExtremeLogits)
     for (int64_t i = 0; i < 18; i++) logits.set(i, rows[(size_t)i]);
     for (int64_t i = 0; i < 6; i++) labels.set_integer(i, i % 3);
     for (double smoothing : {0.0, 0.1})
-        expect_parity({logits, labels, Tensor(HY_FLOAT32, {6}), Tensor(HY_FLOAT32, {6, 3})}, 2,
-                      [=](hy_device *d, const Views &t) { return hy_cross_entropy(d, HY_REDUCTION_none, -100, smoothing, t[0], t[1], t[2], t[3]); },
-                      [](size_t, int64_t, double e) { return 32 * 0x1p-23 * std::fmax(std::fabs(e), 1); });
+        expect_parity(
+            {logits, labels, Tensor(HY_FLOAT32, {6}), Tensor(HY_FLOAT32, {6, 3})}, 2,
+            [=](hy_device *d, const Views &t) { return hy_cross_entropy(d, HY_REDUCTION_none, -100, smoothing, t[0], t[1], t[2], t[3]); },
+            [](size_t, int64_t, double e) { return 32 * 0x1p-23 * std::fmax(std::fabs(e), 1); });
 }
 
 TEST_P(Loss, CrossEntropyRefusesALabelThatIsNoClass)
@@ -57,8 +64,10 @@ TEST_P(Loss, CrossEntropyRefusesALabelThatIsNoClass)
         Tensor labels(HY_INT64, {1000});
         labels.fill([] { return 1.0; }).set_integer(701, bad);
         labels.set_integer(900, -7);
-        expect_failure({Tensor(HY_FLOAT32, {1000, 5}), labels, Tensor(HY_FLOAT32, {}), Tensor(HY_FLOAT32, {1000, 5})},
-                       [](hy_device *d, const Views &t) { return hy_cross_entropy(d, HY_REDUCTION_mean, -100, 0, t[0], t[1], t[2], t[3]); }, HY_OUT_OF_RANGE, false);
+        expect_failure(
+            {Tensor(HY_FLOAT32, {1000, 5}), labels, Tensor(HY_FLOAT32, {}), Tensor(HY_FLOAT32, {1000, 5})},
+            [](hy_device *d, const Views &t) { return hy_cross_entropy(d, HY_REDUCTION_mean, -100, 0, t[0], t[1], t[2], t[3]); },
+            HY_OUT_OF_RANGE, false);
         EXPECT_NE(std::string(hy_last_error()).find(std::to_string(bad)), std::string::npos) << hy_last_error();
         EXPECT_NE(std::string(hy_last_error()).find("701"), std::string::npos) << hy_last_error();
     }
@@ -72,10 +81,11 @@ TEST_P(Loss, MeanSquaredError)
                 const Shape shape = random_shape(random);
                 const bool with_grad = i % 4 != 3;
                 const double n = (double)count(shape), terms = reduction == HY_REDUCTION_none ? 1 : dtype == HY_FLOAT32 ? 32 : 32 + n / 2;
-                expect_parity({random_input(random, dtype, shape), random_input(random, dtype, shape), random_output(random, dtype, reduction == HY_REDUCTION_none ? shape : Shape{}),
-                               random_output(random, dtype, shape)},
-                              2, [=](hy_device *d, const Views &t) { return hy_mse(d, reduction, t[0], t[1], t[2], with_grad ? t[3] : nullptr); },
-                              [=](size_t output, int64_t, double e) { return epsilon(dtype) * (output == 0 ? terms + 4 : 4) * std::fabs(e); });
+                expect_parity(
+                    {random_input(random, dtype, shape), random_input(random, dtype, shape),
+                     random_output(random, dtype, reduction == HY_REDUCTION_none ? shape : Shape{}), random_output(random, dtype, shape)},
+                    2, [=](hy_device *d, const Views &t) { return hy_mse(d, reduction, t[0], t[1], t[2], with_grad ? t[3] : nullptr); },
+                    [=](size_t output, int64_t, double e) { return epsilon(dtype) * (output == 0 ? terms + 4 : 4) * std::fabs(e); });
             }
 }
 
@@ -90,7 +100,8 @@ protected:
     /// Some shape, an axis of it, and the shape of what is picked along that axis.
     Case random_case(bool smaller_elsewhere)
     {
-        static const std::vector<Shape> shapes = {{5}, {129}, {7, 33}, {33, 7}, {3, 5, 9}, {2, 3, 4, 5}, {1000, 3}, {65, 129}, {1}, {200, 300}, {3, 1, 2}};
+        static const std::vector<Shape> shapes = {{5},       {129},     {7, 33}, {33, 7},    {3, 5, 9}, {2, 3, 4, 5},
+                                                  {1000, 3}, {65, 129}, {1},     {200, 300}, {3, 1, 2}};
         Case c;
         c.whole = random.pick(shapes);
         c.axis = (int)random.integer(0, (int64_t)c.whole.size() - 1);
@@ -118,8 +129,10 @@ TEST_P(Index, Gather)
     for (int32_t dtype : kAny)
         for (int i = 0; i < 20 && !HasFatalFailure(); i++) {
             const Case c = random_case(true);
-            expect_parity({random_input(random, dtype, c.whole), random_index(c.picked, c.whole[(size_t)c.axis]), random_output(random, dtype, c.picked)}, 2,
-                          [&](hy_device *d, const Views &t) { return hy_gather(d, t[0], c.axis, t[1], t[2]); }, exactly);
+            expect_parity(
+                {random_input(random, dtype, c.whole), random_index(c.picked, c.whole[(size_t)c.axis]),
+                 random_output(random, dtype, c.picked)},
+                2, [&](hy_device *d, const Views &t) { return hy_gather(d, t[0], c.axis, t[1], t[2]); }, exactly);
         }
 }
 
@@ -128,8 +141,9 @@ TEST_P(Index, ScatterAdd) // in order, hence exactly
     for (int32_t dtype : {HY_FLOAT32, HY_FLOAT64, HY_INT32, HY_INT64})
         for (int i = 0; i < 20 && !HasFatalFailure(); i++) {
             const Case c = random_case(true);
-            expect_parity({random_input(random, dtype, c.picked), random_index(c.picked, c.whole[(size_t)c.axis]), random_sums(dtype, c.whole)}, 2,
-                          [&](hy_device *d, const Views &t) { return hy_scatter_add(d, t[0], c.axis, t[1], t[2]); }, exactly);
+            expect_parity(
+                {random_input(random, dtype, c.picked), random_index(c.picked, c.whole[(size_t)c.axis]), random_sums(dtype, c.whole)}, 2,
+                [&](hy_device *d, const Views &t) { return hy_scatter_add(d, t[0], c.axis, t[1], t[2]); }, exactly);
         }
 }
 
@@ -173,15 +187,22 @@ TEST_P(Index, RefusesAnIndexOutOfRange)
         Tensor index(HY_INT64, {7, 33});
         index.fill([] { return 2.0; }).set_integer(100, bad);
         Tensor x(HY_FLOAT32, {7, 33}), y(HY_FLOAT32, {7, 33});
-        expect_failure({x, index, y}, [](hy_device *d, const Views &t) { return hy_gather(d, t[0], 0, t[1], t[2]); }, HY_OUT_OF_RANGE, false);
-        expect_failure({x.randomise(random), index, y}, [](hy_device *d, const Views &t) { return hy_scatter_add(d, t[0], 0, t[1], t[2]); }, HY_OUT_OF_RANGE, true);
+        expect_failure(
+            {x, index, y}, [](hy_device *d, const Views &t) { return hy_gather(d, t[0], 0, t[1], t[2]); }, HY_OUT_OF_RANGE, false);
+        expect_failure(
+            {x.randomise(random), index, y}, [](hy_device *d, const Views &t) { return hy_scatter_add(d, t[0], 0, t[1], t[2]); },
+            HY_OUT_OF_RANGE, true);
         EXPECT_NE(std::string(hy_last_error()).find(std::to_string(bad)), std::string::npos) << hy_last_error();
 
         Tensor few(HY_INT64, {7});
         few.fill([] { return 2.0; }).set_integer(5, bad);
-        expect_failure({x, few, y}, [](hy_device *d, const Views &t) { return hy_index_select(d, t[0], 0, t[1], t[2]); }, HY_OUT_OF_RANGE, false);
-        expect_failure({x, few, y}, [](hy_device *d, const Views &t) { return hy_index_add(d, t[0], 0, t[1], t[2]); }, HY_OUT_OF_RANGE, true);
-        expect_failure({few, Tensor(HY_FLOAT32, {7, 7})}, [](hy_device *d, const Views &t) { return hy_one_hot(d, t[0], t[1]); }, HY_OUT_OF_RANGE, false);
+        expect_failure(
+            {x, few, y}, [](hy_device *d, const Views &t) { return hy_index_select(d, t[0], 0, t[1], t[2]); }, HY_OUT_OF_RANGE, false);
+        expect_failure(
+            {x, few, y}, [](hy_device *d, const Views &t) { return hy_index_add(d, t[0], 0, t[1], t[2]); }, HY_OUT_OF_RANGE, true);
+        expect_failure(
+            {few, Tensor(HY_FLOAT32, {7, 7})}, [](hy_device *d, const Views &t) { return hy_one_hot(d, t[0], t[1]); }, HY_OUT_OF_RANGE,
+            false);
         if (HasFatalFailure()) return;
     }
 }
@@ -228,10 +249,13 @@ TEST_P(Optimiser, AdamStep)
             p.decoupled = i % 2;
             p.step = i % 4 == 0 ? 1 : random.integer(2, 2000);
             const bool first = p.step == 1;
-            // The corrected second moment stays above 0.1 (beyond the first step, where the update is a sign), so that an update is below 10 / sqrt(0.1).
-            expect_parity({random_input(random, dtype, shape), state(dtype, shape, -3, 3), state(dtype, shape, first ? 0 : -1, first ? 0 : 1), state(dtype, shape, first ? 0 : 0.1, first ? 0 : 1)},
-                          1, [&](hy_device *d, const Views &t) { return hy_adam_step(d, &p, t[1], t[0], t[2], t[3]); },
-                          [=](size_t, int64_t, double) { return 16 * epsilon(dtype) * (3 + p.learning_rate * 32); });
+            // The corrected second moment stays above 0.1 (beyond the first step, where the update is a sign), so that an update is below
+            // 10 / sqrt(0.1).
+            expect_parity(
+                {random_input(random, dtype, shape), state(dtype, shape, -3, 3), state(dtype, shape, first ? 0 : -1, first ? 0 : 1),
+                 state(dtype, shape, first ? 0 : 0.1, first ? 0 : 1)},
+                1, [&](hy_device *d, const Views &t) { return hy_adam_step(d, &p, t[1], t[0], t[2], t[3]); },
+                [=](size_t, int64_t, double) { return 16 * epsilon(dtype) * (3 + p.learning_rate * 32); });
         }
 }
 

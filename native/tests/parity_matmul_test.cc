@@ -25,7 +25,8 @@ protected:
 
 class Matmul : public Products {
 protected:
-    void matmul(int32_t dtype, const Shape &leading_a, const Shape &leading_b, const Shape &leading_y, int64_t m, int64_t n, int64_t k, bool bias)
+    void matmul(int32_t dtype, const Shape &leading_a, const Shape &leading_b, const Shape &leading_y, int64_t m, int64_t n, int64_t k,
+                bool bias)
     {
         SCOPED_TRACE(::testing::Message() << "M " << m << ", N " << n << ", K " << k);
         const auto with = [](Shape shape, int64_t rows, int64_t columns) {
@@ -33,7 +34,8 @@ protected:
             shape.push_back(columns);
             return shape;
         };
-        std::vector<Tensor> tensors = {random_input(random, dtype, with(leading_a, m, k)), random_input(random, dtype, with(leading_b, k, n))};
+        std::vector<Tensor> tensors = {random_input(random, dtype, with(leading_a, m, k)),
+                                       random_input(random, dtype, with(leading_b, k, n))};
         if (bias) tensors.push_back(random_input(random, dtype, {n}));
         tensors.push_back(random_output(random, dtype, with(leading_y, m, n)));
         expect_products(tensors, tensors.size() - 1, (double)k,
@@ -52,7 +54,8 @@ TEST_P(Matmul, SizesAroundRegisterTiles)
 TEST_P(Matmul, EveryTail)
 {
     for (int64_t m = 1; m <= 17; m++)
-        for (int64_t n = 1; n <= 33 && !HasFatalFailure(); n += m % 3 + 1) matmul(HY_FLOAT32, {}, {}, {}, m, n, random.integer(1, 9), m % 2);
+        for (int64_t n = 1; n <= 33 && !HasFatalFailure(); n += m % 3 + 1)
+            matmul(HY_FLOAT32, {}, {}, {}, m, n, random.integer(1, 9), m % 2);
 }
 
 TEST_P(Matmul, LargerThanABlock)
@@ -72,12 +75,13 @@ TEST_P(Matmul, BatchesBroadcast)
     struct Leading {
         Shape a, b, y;
     };
-    const std::vector<Leading> cases = {{{3}, {3}, {3}},          {{3}, {}, {3}},           {{}, {5}, {5}},       {{2, 1}, {4}, {2, 4}}, {{1, 4}, {2, 1}, {2, 4}},
-                                        {{2, 3}, {2, 3}, {2, 3}}, {{7}, {1}, {7}},          {{0}, {1}, {0}},      {{0}, {}, {0}},        {{2, 2, 2}, {2}, {2, 2, 2}},
-                                        {{64}, {}, {64}},         {{1, 1}, {33}, {1, 33}}};
+    const std::vector<Leading> cases = {
+        {{3}, {3}, {3}}, {{3}, {}, {3}},  {{}, {5}, {5}}, {{2, 1}, {4}, {2, 4}},       {{1, 4}, {2, 1}, {2, 4}}, {{2, 3}, {2, 3}, {2, 3}},
+        {{7}, {1}, {7}}, {{0}, {1}, {0}}, {{0}, {}, {0}}, {{2, 2, 2}, {2}, {2, 2, 2}}, {{64}, {}, {64}},         {{1, 1}, {33}, {1, 33}}};
     for (int32_t dtype : kFloating)
         for (const Leading &leading : cases)
-            for (int i = 0; i < 3 && !HasFatalFailure(); i++) matmul(dtype, leading.a, leading.b, leading.y, extent(), extent(), extent(), random.chance(0.3));
+            for (int i = 0; i < 3 && !HasFatalFailure(); i++)
+                matmul(dtype, leading.a, leading.b, leading.y, extent(), extent(), extent(), random.chance(0.3));
 }
 
 TEST_P(Matmul, NaNAndInfinityPropagate)
@@ -89,7 +93,8 @@ TEST_P(Matmul, NaNAndInfinityPropagate)
             b.randomise(random, 1, 2);
             a.set(5 * 23 + 22, special);
             b.set(3 * 37 + 36, -special);
-            expect_products({a, b, Tensor(dtype, {19, 37})}, 2, 23, [](hy_device *d, const Views &t) { return hy_matmul(d, t[0], t[1], nullptr, t[2]); });
+            expect_products({a, b, Tensor(dtype, {19, 37})}, 2, 23,
+                            [](hy_device *d, const Views &t) { return hy_matmul(d, t[0], t[1], nullptr, t[2]); });
         }
 }
 
@@ -102,7 +107,8 @@ protected:
 
     static int64_t output_extent(int64_t extent, int64_t kernel, int32_t stride, int32_t padding, int32_t dilation)
     {
-        return extent + 2 * padding - dilation * (kernel - 1) - 1 < 0 ? 0 : (extent + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1;
+        return extent + 2 * padding - dilation * (kernel - 1) - 1 < 0 ? 0
+                                                                      : (extent + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1;
     }
 
     Sizes random_sizes()
@@ -132,7 +138,8 @@ protected:
 
     void forward(int32_t dtype, const Sizes &z, bool bias)
     {
-        std::vector<Tensor> tensors = {random_input(random, dtype, {z.n, z.c, z.h, z.w}), random_input(random, dtype, {z.k, z.c / z.p.groups, z.r, z.s})};
+        std::vector<Tensor> tensors = {random_input(random, dtype, {z.n, z.c, z.h, z.w}),
+                                       random_input(random, dtype, {z.k, z.c / z.p.groups, z.r, z.s})};
         if (bias) tensors.push_back(random_input(random, dtype, {z.k}));
         tensors.push_back(random_output(random, dtype, {z.n, z.k, z.oh, z.ow}));
         expect_products(tensors, tensors.size() - 1, (double)(z.c / z.p.groups * z.r * z.s),
@@ -141,7 +148,8 @@ protected:
 
     void input_grad(int32_t dtype, const Sizes &z)
     {
-        expect_products({random_input(random, dtype, {z.n, z.k, z.oh, z.ow}), random_input(random, dtype, {z.k, z.c / z.p.groups, z.r, z.s}),
+        expect_products({random_input(random, dtype, {z.n, z.k, z.oh, z.ow}),
+                         random_input(random, dtype, {z.k, z.c / z.p.groups, z.r, z.s}),
                          random_output(random, dtype, {z.n, z.c, z.h, z.w})},
                         2, (double)(z.k / z.p.groups * z.r * z.s),
                         [&](hy_device *d, const Views &t) { return hy_conv2d_input_grad(d, &z.p, t[0], t[1], t[2]); });
@@ -149,18 +157,21 @@ protected:
 
     void weight_grad(int32_t dtype, const Sizes &z, bool bias)
     {
-        std::vector<Tensor> tensors = {random_input(random, dtype, {z.n, z.c, z.h, z.w}), random_input(random, dtype, {z.n, z.k, z.oh, z.ow}),
+        std::vector<Tensor> tensors = {random_input(random, dtype, {z.n, z.c, z.h, z.w}),
+                                       random_input(random, dtype, {z.n, z.k, z.oh, z.ow}),
                                        random_output(random, dtype, {z.k, z.c / z.p.groups, z.r, z.s})};
         if (bias) tensors.push_back(random_output(random, dtype, {z.k}));
-        expect_products(tensors, 2, (double)(z.n * z.oh * z.ow),
-                        [&](hy_device *d, const Views &t) { return hy_conv2d_weight_grad(d, &z.p, t[0], t[1], t[2], bias ? t[3] : nullptr); });
+        expect_products(tensors, 2, (double)(z.n * z.oh * z.ow), [&](hy_device *d, const Views &t) {
+            return hy_conv2d_weight_grad(d, &z.p, t[0], t[1], t[2], bias ? t[3] : nullptr);
+        });
     }
 
     void all(int32_t dtype, const Sizes &z)
     {
-        SCOPED_TRACE(::testing::Message() << "x " << text({z.n, z.c, z.h, z.w}) << ", w " << text({z.k, z.c / z.p.groups, z.r, z.s}) << ", stride " << z.p.stride[0] << " "
-                                          << z.p.stride[1] << ", padding " << z.p.padding[0] << " " << z.p.padding[1] << ", dilation " << z.p.dilation[0] << " "
-                                          << z.p.dilation[1] << ", groups " << z.p.groups);
+        SCOPED_TRACE(::testing::Message() << "x " << text({z.n, z.c, z.h, z.w}) << ", w " << text({z.k, z.c / z.p.groups, z.r, z.s})
+                                          << ", stride " << z.p.stride[0] << " " << z.p.stride[1] << ", padding " << z.p.padding[0] << " "
+                                          << z.p.padding[1] << ", dilation " << z.p.dilation[0] << " " << z.p.dilation[1] << ", groups "
+                                          << z.p.groups);
         if (!HasFatalFailure()) forward(dtype, z, random.chance(0.5));
         if (!HasFatalFailure()) input_grad(dtype, z);
         if (!HasFatalFailure()) weight_grad(dtype, z, random.chance(0.5));
@@ -175,7 +186,8 @@ TEST_P(Conv, RandomSizes)
 
 TEST_P(Conv, LayersOfNetworks)
 {
-    const hy_conv2d_params same3 = {{1, 1}, {1, 1}, {1, 1}, 1}, same5 = {{1, 1}, {2, 2}, {1, 1}, 1}, strided = {{2, 2}, {1, 1}, {1, 1}, 1}, pointwise = {{1, 1}, {0, 0}, {1, 1}, 1};
+    const hy_conv2d_params same3 = {{1, 1}, {1, 1}, {1, 1}, 1}, same5 = {{1, 1}, {2, 2}, {1, 1}, 1}, strided = {{2, 2}, {1, 1}, {1, 1}, 1},
+                           pointwise = {{1, 1}, {0, 0}, {1, 1}, 1};
     all(HY_FLOAT32, {same3, 2, 1, 28, 28, 16, 3, 3, 28, 28});
     all(HY_FLOAT32, {same5, 2, 6, 14, 14, 16, 5, 5, 14, 14});
     all(HY_FLOAT32, {strided, 2, 17, 15, 15, 33, 3, 3, 8, 8});

@@ -20,7 +20,8 @@ protected:
     /// Shapes with a long axis, at either end: kernels differ between reducing rows and reducing columns.
     Shape shape()
     {
-        static const std::vector<Shape> long_ones = {{100000}, {3, 20000}, {20000, 3}, {257, 129}, {129, 7, 33}, {2, 3, 1025}, {64, 3, 17, 17}};
+        static const std::vector<Shape> long_ones = {{100000},     {3, 20000},   {20000, 3},     {257, 129},
+                                                     {129, 7, 33}, {2, 3, 1025}, {64, 3, 17, 17}};
         return random.chance(0.3) ? random.pick(long_ones) : random_shape(random);
     }
 
@@ -63,7 +64,8 @@ TEST_P(Reduce, Product)
         for (int i = 0; i < 30; i++) {
             const Shape full = shape();
             const Tensor y = random_output(random, dtype, reduced(full));
-            const double n = count(y.shape) ? (double)count(full) / (double)count(y.shape) : 0, spread = 3 / (n + 3); // so that the product stays moderate
+            const double n = count(y.shape) ? (double)count(full) / (double)count(y.shape) : 0,
+                         spread = 3 / (n + 3); // so that the product stays moderate
             const Tensor x = random_input(random, dtype, full, 1 - spread, 1 + spread);
             reduce(HY_REDUCE_prod, x, y, within_ulps(dtype, n + 4));
             if (HasFatalFailure()) return;
@@ -89,7 +91,8 @@ TEST_P(Reduce, Integers)
             const Shape full = shape();
             const bool small = dtype == HY_UINT8 || dtype == HY_BOOL;
             const Tensor x = random_input(random, dtype, full, -1e9, 1e9);
-            reduce(HY_REDUCE_sum, small ? random_input(random, dtype, full, 0, 255) : x, random_output(random, small ? HY_INT64 : dtype, reduced(full)), exactly);
+            reduce(HY_REDUCE_sum, small ? random_input(random, dtype, full, 0, 255) : x,
+                   random_output(random, small ? HY_INT64 : dtype, reduced(full)), exactly);
             if (!small) reduce(HY_REDUCE_prod, x, random_output(random, dtype, reduced(full)), exactly);
             if (HasFatalFailure()) return;
         }
@@ -102,7 +105,9 @@ TEST_P(Reduce, SpecialValues)
             for (int i = 0; i < 40; i++) {
                 const Shape full = random.pick<Shape>({{7}, {33}, {129}, {5, 33}, {33, 5}, {3, 70, 5}, {1}, {2000}}), small = reduced(full);
                 Tensor x = random_input(random, dtype, full, 0.9, 1.1);
-                const std::vector<double> special = i % 3 == 0 ? std::vector<double>{NAN} : i % 3 == 1 ? std::vector<double>{INFINITY} : std::vector<double>{INFINITY, -INFINITY, NAN};
+                const std::vector<double> special = i % 3 == 0   ? std::vector<double>{NAN}
+                                                    : i % 3 == 1 ? std::vector<double>{INFINITY}
+                                                                 : std::vector<double>{INFINITY, -INFINITY, NAN};
                 for (int k = 0; k < 2; k++) x.set(random.integer(0, x.size() - 1), random.pick(special));
                 reduce(op, x, random_output(random, dtype, small), within_ulps(dtype, 32 + (double)x.size()));
                 if (HasFatalFailure()) return;
@@ -144,7 +149,8 @@ class Softmax : public Parity {
 protected:
     Shape shape()
     {
-        static const std::vector<Shape> some = {{1}, {10}, {64, 10}, {17, 33}, {129, 1}, {1, 129}, {0, 5}, {5, 0}, {3, 7, 5}, {2, 65, 9}, {1000, 17}, {2, 3, 4, 5}, {5000}, {3, 3000}};
+        static const std::vector<Shape> some = {{1},    {10},      {64, 10},   {17, 33},   {129, 1},     {1, 129}, {0, 5},
+                                                {5, 0}, {3, 7, 5}, {2, 65, 9}, {1000, 17}, {2, 3, 4, 5}, {5000},   {3, 3000}};
         return random.pick(some);
     }
 };
@@ -159,7 +165,9 @@ TEST_P(Softmax, Forward)
                 const double n = (double)full[(size_t)axis];
                 // x - max rounds: an error of |x - max| epsilons in the exponent.
                 const Allowed allowed = [=](size_t, int64_t, double e) {
-                    return epsilon(dtype) * (logarithm ? 32 * std::fmax(std::fabs(e), 1) + std::log2(n + 1) : (64 + std::sqrt(n)) * std::fabs(e)) + 0x1p-148;
+                    return epsilon(dtype) *
+                               (logarithm ? 32 * std::fmax(std::fabs(e), 1) + std::log2(n + 1) : (64 + std::sqrt(n)) * std::fabs(e)) +
+                           0x1p-148;
                 };
                 expect_parity({random_input(random, dtype, full, -10, 10), random_output(random, dtype, full)}, 1,
                               [=](hy_device *d, const Views &t) { return hy_softmax(d, t[0], axis, logarithm, t[1]); }, allowed);
@@ -173,11 +181,15 @@ TEST_P(Softmax, SpecialValues)
         for (int32_t dtype : kFloating)
             for (int i = 0; i < 30; i++) {
                 Tensor x(dtype, {5, 17});
-                x.fill([&] { return random.pick<double>({0, 1, 80, -80, 1000, -1000, -INFINITY, i % 3 == 0 ? INFINITY : 2, i % 5 == 0 ? NAN : 3}); });
+                x.fill([&] {
+                    return random.pick<double>({0, 1, 80, -80, 1000, -1000, -INFINITY, i % 3 == 0 ? INFINITY : 2, i % 5 == 0 ? NAN : 3});
+                });
                 if (i == 1) x.fill([] { return -INFINITY; });
                 const int axis = i % 2;
-                expect_parity({x, Tensor(dtype, x.shape)}, 1, [=](hy_device *d, const Views &t) { return hy_softmax(d, t[0], axis, logarithm, t[1]); },
-                              [=](size_t, int64_t, double e) { return epsilon(dtype) * 64 * std::fmax(std::fabs(e), logarithm ? 1 : 0) + 0x1p-148; });
+                expect_parity(
+                    {x, Tensor(dtype, x.shape)}, 1,
+                    [=](hy_device *d, const Views &t) { return hy_softmax(d, t[0], axis, logarithm, t[1]); },
+                    [=](size_t, int64_t, double e) { return epsilon(dtype) * 64 * std::fmax(std::fabs(e), logarithm ? 1 : 0) + 0x1p-148; });
                 if (HasFatalFailure()) return;
             }
 }
@@ -190,15 +202,18 @@ TEST_P(Softmax, Backward)
                 const Shape full = shape();
                 const int axis = (int)random.integer(0, (int64_t)full.size() - 1);
                 std::vector<Tensor> forward = {random_input(random, dtype, full, -5, 5), Tensor(dtype, full)};
-                ASSERT_EQ(run(reference(), forward, [=](hy_device *d, const Views &t) { return hy_softmax(d, t[0], axis, logarithm, t[1]); }), HY_OK);
+                ASSERT_EQ(
+                    run(reference(), forward, [=](hy_device *d, const Views &t) { return hy_softmax(d, t[0], axis, logarithm, t[1]); }),
+                    HY_OK);
                 const Tensor &y = forward[1], g = random_input(random, dtype, full);
                 const double n = (double)full[(size_t)axis];
                 const Allowed allowed = [&](size_t, int64_t k, double) { // the sum over the line, times y (or e^y)
                     const double p = logarithm ? n * std::exp(y.get(k)) : y.get(k);
                     return epsilon(dtype) * 3 * (4 + (64 + std::sqrt(n)) * p);
                 };
-                expect_parity({y, g, random_output(random, dtype, full)}, 2,
-                              [=](hy_device *d, const Views &t) { return hy_softmax_backward(d, t[0], t[1], axis, logarithm, t[2]); }, allowed);
+                expect_parity(
+                    {y, g, random_output(random, dtype, full)}, 2,
+                    [=](hy_device *d, const Views &t) { return hy_softmax_backward(d, t[0], t[1], axis, logarithm, t[2]); }, allowed);
                 if (HasFatalFailure()) return;
             }
 }

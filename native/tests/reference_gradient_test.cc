@@ -40,7 +40,10 @@ protected:
     }
 
     /// A layout with no stride 0, so that a nudge of one element is one of that element alone.
-    Tensor variable(const Shape &shape, double low = -2, double high = 2) { return random_output(random, HY_FLOAT64, shape).randomise(random, low, high); }
+    Tensor variable(const Shape &shape, double low = -2, double high = 2)
+    {
+        return random_output(random, HY_FLOAT64, shape).randomise(random, low, high);
+    }
 };
 
 TEST_F(Gradient, EveryUnaryOperation)
@@ -59,7 +62,8 @@ TEST_F(Gradient, EveryUnaryOperation)
         std::vector<Tensor> t = {x, Tensor(HY_FLOAT64, {200}), g, Tensor(HY_FLOAT64, {200})};
         call(t, [&](hy_device *d, const Views &v) { return hy_unary(d, op, row.parameter, v[0], v[1]); });
         call(t, [&](hy_device *d, const Views &v) {
-            return hy_unary_backward(d, op, row.parameter, row.reads & INPUT ? v[0] : nullptr, row.reads & OUTPUT ? v[1] : nullptr, v[2], v[3]);
+            return hy_unary_backward(d, op, row.parameter, row.reads & INPUT ? v[0] : nullptr, row.reads & OUTPUT ? v[1] : nullptr, v[2],
+                                     v[3]);
         });
         expect_gradient({x, t[1]}, 0, [&](hy_device *d, const Views &v) { return hy_unary(d, op, row.parameter, v[0], v[1]); }, g, t[3]);
         if (HasFatalFailure()) return;
@@ -72,7 +76,8 @@ TEST_F(Gradient, EveryBinaryOperation)
         for (int32_t operand : {0, 1}) {
             const BinaryRow &row = binary_rows[(size_t)op];
             SCOPED_TRACE(row.name);
-            const Tensor a = variable({100}, row.a.low, row.a.high), b = variable({100}, row.b.low, row.b.high), g = input({100}), y(HY_FLOAT64, {100});
+            const Tensor a = variable({100}, row.a.low, row.a.high), b = variable({100}, row.b.low, row.b.high), g = input({100}),
+                         y(HY_FLOAT64, {100});
             const Call forward = [&](hy_device *d, const Views &v) { return hy_binary(d, op, v[0], v[1], v[2]); };
             std::vector<Tensor> t = {a, b, g, y};
             call(t, [&](hy_device *d, const Views &v) { return hy_binary_backward(d, op, operand, v[0], v[1], v[2], v[3]); });
@@ -82,7 +87,9 @@ TEST_F(Gradient, EveryBinaryOperation)
             const double s = operand ? 0.5 * (row.a.low + row.a.high) + 0.4 : 0.5 * (row.b.low + row.b.high) + 0.4;
             t = {operand ? b : a, g, y};
             call(t, [&](hy_device *d, const Views &v) { return hy_binary_scalar_backward(d, op, v[0], s, operand, v[1], v[2]); });
-            expect_gradient({operand ? b : a, y}, 0, [&](hy_device *d, const Views &v) { return hy_binary_scalar(d, op, v[0], s, operand, v[1]); }, g, t[2]);
+            expect_gradient(
+                {operand ? b : a, y}, 0, [&](hy_device *d, const Views &v) { return hy_binary_scalar(d, op, v[0], s, operand, v[1]); }, g,
+                t[2]);
             if (HasFatalFailure()) return;
         }
 }
@@ -138,12 +145,17 @@ TEST_F(Gradient, Pooling)
 TEST_F(Gradient, BatchNormalisation)
 {
     const Shape shape = {3, 2, 4}, channels = {2};
-    const Tensor x = variable(shape), weight = variable(channels), bias = variable(channels), g = input(shape), y(HY_FLOAT64, shape), c(HY_FLOAT64, channels);
+    const Tensor x = variable(shape), weight = variable(channels), bias = variable(channels), g = input(shape), y(HY_FLOAT64, shape),
+                 c(HY_FLOAT64, channels);
     std::vector<Tensor> saved = {x, c, c, y};
-    call(saved, [](hy_device *d, const Views &v) { return hy_batch_norm(d, 1e-3, 0.1, v[0], nullptr, nullptr, nullptr, nullptr, v[3], v[1], v[2]); });
+    call(saved, [](hy_device *d, const Views &v) {
+        return hy_batch_norm(d, 1e-3, 0.1, v[0], nullptr, nullptr, nullptr, nullptr, v[3], v[1], v[2]);
+    });
     std::vector<Tensor> t = {g, x, weight, saved[1], saved[2], y, c, c};
     call(t, [](hy_device *d, const Views &v) { return hy_batch_norm_backward(d, v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]); });
-    const Call forward = [](hy_device *d, const Views &v) { return hy_batch_norm(d, 1e-3, 0.1, v[0], v[1], v[2], nullptr, nullptr, v[5], v[3], v[4]); };
+    const Call forward = [](hy_device *d, const Views &v) {
+        return hy_batch_norm(d, 1e-3, 0.1, v[0], v[1], v[2], nullptr, nullptr, v[5], v[3], v[4]);
+    };
     for (size_t k : {0, 1, 2}) expect_gradient({x, weight, bias, c, c, y}, k, forward, g, t[5 + k]);
 }
 
@@ -158,26 +170,37 @@ TEST_F(Gradient, Losses)
             call(t, [=](hy_device *d, const Views &v) { return hy_cross_entropy(d, reduction, -100, smoothing, v[0], v[1], v[2], v[3]); });
             Tensor ones = loss;
             ones.fill([] { return 1.0; });
-            expect_gradient({logits, labels, loss}, 0, [=](hy_device *d, const Views &v) { return hy_cross_entropy(d, reduction, -100, smoothing, v[0], v[1], v[2], nullptr); }, ones, t[3]);
+            expect_gradient(
+                {logits, labels, loss}, 0,
+                [=](hy_device *d, const Views &v) { return hy_cross_entropy(d, reduction, -100, smoothing, v[0], v[1], v[2], nullptr); },
+                ones, t[3]);
 
-            const Tensor x = variable({5, 3}), target = variable({5, 3}), mse(HY_FLOAT64, reduction == HY_REDUCTION_none ? Shape{5, 3} : Shape{});
+            const Tensor x = variable({5, 3}), target = variable({5, 3}),
+                         mse(HY_FLOAT64, reduction == HY_REDUCTION_none ? Shape{5, 3} : Shape{});
             t = {x, target, mse, Tensor(HY_FLOAT64, {5, 3})};
             call(t, [=](hy_device *d, const Views &v) { return hy_mse(d, reduction, v[0], v[1], v[2], v[3]); });
             ones = mse;
             ones.fill([] { return 1.0; });
-            expect_gradient({x, target, mse}, 0, [=](hy_device *d, const Views &v) { return hy_mse(d, reduction, v[0], v[1], v[2], nullptr); }, ones, t[3]);
+            expect_gradient(
+                {x, target, mse}, 0, [=](hy_device *d, const Views &v) { return hy_mse(d, reduction, v[0], v[1], v[2], nullptr); }, ones,
+                t[3]);
         }
 }
 
 TEST_F(Gradient, ScatterAddIsGathersAndIndexAddIsIndexSelects)
 {
-    const Tensor x = variable({4, 5}), index = random_input(random, HY_INT64, {7, 5}, 0, 3), few = random_input(random, HY_INT64, {6}, 0, 4);
+    const Tensor x = variable({4, 5}), index = random_input(random, HY_INT64, {7, 5}, 0, 3),
+                 few = random_input(random, HY_INT64, {6}, 0, 4);
     const Tensor g = input({7, 5}), g_few = input({4, 6});
-    std::vector<Tensor> t = {g, index, Tensor(HY_FLOAT64, x.shape).fill([] { return 0.0; }), g_few, few, Tensor(HY_FLOAT64, x.shape).fill([] { return 0.0; })};
+    std::vector<Tensor> t = {g,     index, Tensor(HY_FLOAT64, x.shape).fill([] { return 0.0; }),
+                             g_few, few,   Tensor(HY_FLOAT64, x.shape).fill([] { return 0.0; })};
     call(t, [](hy_device *d, const Views &v) { return hy_scatter_add(d, v[0], 0, v[1], v[2]); });
     call(t, [](hy_device *d, const Views &v) { return hy_index_add(d, v[3], 1, v[4], v[5]); });
-    expect_gradient({x, index, Tensor(HY_FLOAT64, {7, 5})}, 0, [](hy_device *d, const Views &v) { return hy_gather(d, v[0], 0, v[1], v[2]); }, g, t[2]);
-    expect_gradient({x, few, Tensor(HY_FLOAT64, {4, 6})}, 0, [](hy_device *d, const Views &v) { return hy_index_select(d, v[0], 1, v[1], v[2]); }, g_few, t[5]);
+    expect_gradient(
+        {x, index, Tensor(HY_FLOAT64, {7, 5})}, 0, [](hy_device *d, const Views &v) { return hy_gather(d, v[0], 0, v[1], v[2]); }, g, t[2]);
+    expect_gradient(
+        {x, few, Tensor(HY_FLOAT64, {4, 6})}, 0, [](hy_device *d, const Views &v) { return hy_index_select(d, v[0], 1, v[1], v[2]); },
+        g_few, t[5]);
 }
 
 } // namespace

@@ -41,7 +41,8 @@ TEST(Reference, Convolution)
 {
     // A 3x3 image of 1 … 9 under the kernel [1 2; 3 4]: the first window is 1·1 + 2·2 + 3·4 + 4·5 = 37.
     const hy_conv2d_params plain = {{1, 1}, {0, 0}, {1, 1}, 1};
-    std::vector<Tensor> t = {tensor({1, 1, 3, 3}, counting(9)), tensor({1, 1, 2, 2}, {1, 2, 3, 4}), tensor({1}, {0.5}), Tensor(HY_FLOAT64, {1, 1, 2, 2})};
+    std::vector<Tensor> t = {tensor({1, 1, 3, 3}, counting(9)), tensor({1, 1, 2, 2}, {1, 2, 3, 4}), tensor({1}, {0.5}),
+                             Tensor(HY_FLOAT64, {1, 1, 2, 2})};
     on_reference(t, [&](hy_device *d, const Views &v) { return hy_conv2d(d, &plain, v[0], v[1], v[2], v[3]); });
     expect_values(t[3], {37.5, 47.5, 67.5, 77.5});
 
@@ -108,7 +109,8 @@ TEST(Reference, Pooling)
 TEST(Reference, MaxPoolingTakesANaN)
 {
     const hy_pool2d_params p = {{1, 3}, {1, 3}, {0, 0}, {1, 1}, 0};
-    std::vector<Tensor> t = {tensor({1, 1, 1, 6}, {1, NAN, 5, -INFINITY, -INFINITY, -INFINITY}), Tensor(HY_FLOAT64, {1, 1, 1, 2}), Tensor(HY_INT32, {1, 1, 1, 2})};
+    std::vector<Tensor> t = {tensor({1, 1, 1, 6}, {1, NAN, 5, -INFINITY, -INFINITY, -INFINITY}), Tensor(HY_FLOAT64, {1, 1, 1, 2}),
+                             Tensor(HY_INT32, {1, 1, 1, 2})};
     on_reference(t, [&](hy_device *d, const Views &v) { return hy_max_pool2d(d, &p, v[0], v[1], v[2]); });
     expect_values(t[1], {NAN, -INFINITY});
     expect_values(t[2], {1, 3});
@@ -118,7 +120,8 @@ TEST(Reference, CrossEntropy)
 {
     // softmax([0, log 3]) = [1/4, 3/4]; the second sample is ignored.
     const double log3 = std::log(3.0);
-    std::vector<Tensor> t = {tensor({2, 2}, {0, log3, 7, 7}), tensor({2}, {1, -100}, HY_INT64), Tensor(HY_FLOAT64, {}), Tensor(HY_FLOAT64, {2, 2})};
+    std::vector<Tensor> t = {tensor({2, 2}, {0, log3, 7, 7}), tensor({2}, {1, -100}, HY_INT64), Tensor(HY_FLOAT64, {}),
+                             Tensor(HY_FLOAT64, {2, 2})};
     on_reference(t, [](hy_device *d, const Views &v) { return hy_cross_entropy(d, HY_REDUCTION_mean, -100, 0, v[0], v[1], v[2], v[3]); });
     expect_values(t[2], {std::log(4.0 / 3)}, 1e-15);
     expect_values(t[3], {0.25, -0.25, 0, 0}, 1e-15);
@@ -129,7 +132,8 @@ TEST(Reference, CrossEntropy)
     expect_values(t[3], {0.15, -0.15, 0, 0}, 1e-15);
 
     std::vector<Tensor> none = {tensor({1, 2}, {0, 0}), tensor({1}, {-100}, HY_INT64), Tensor(HY_FLOAT64, {}), Tensor(HY_FLOAT64, {1, 2})};
-    on_reference(none, [](hy_device *d, const Views &v) { return hy_cross_entropy(d, HY_REDUCTION_mean, -100, 0, v[0], v[1], v[2], v[3]); });
+    on_reference(none,
+                 [](hy_device *d, const Views &v) { return hy_cross_entropy(d, HY_REDUCTION_mean, -100, 0, v[0], v[1], v[2], v[3]); });
     expect_values(none[2], {NAN});
     expect_values(none[3], {0, 0});
 }
@@ -145,8 +149,9 @@ TEST(Reference, MeanSquaredError)
 TEST(Reference, BatchNormalisation)
 {
     // The channel 1, 2, 3, 4: mean 2.5, biased variance 1.25, unbiased 5/3.
-    std::vector<Tensor> t = {tensor({2, 1, 2}, {1, 2, 3, 4}), tensor({1}, {2}),            tensor({1}, {10}),        tensor({1}, {1}),
-                             tensor({1}, {1}),                Tensor(HY_FLOAT64, {2, 1, 2}), Tensor(HY_FLOAT64, {1}), Tensor(HY_FLOAT64, {1})};
+    std::vector<Tensor> t = {
+        tensor({2, 1, 2}, {1, 2, 3, 4}), tensor({1}, {2}),        tensor({1}, {10}),      tensor({1}, {1}), tensor({1}, {1}),
+        Tensor(HY_FLOAT64, {2, 1, 2}),   Tensor(HY_FLOAT64, {1}), Tensor(HY_FLOAT64, {1})};
     on_reference(t, [](hy_device *d, const Views &v) { return hy_batch_norm(d, 0, 0.1, v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]); });
     const double rstd = 1 / std::sqrt(1.25);
     expect_values(t[5], {10 - 3 * rstd, 10 - rstd, 10 + rstd, 10 + 3 * rstd}, 1e-14);
@@ -205,8 +210,11 @@ TEST(Reference, Reductions)
         int32_t op;
         std::vector<double> rows, columns;
     };
-    for (const Expected &e : std::vector<Expected>{{HY_REDUCE_sum, {4, 11}, {8, 5, 2}}, {HY_REDUCE_mean, {4.0 / 3, 11.0 / 3}, {4, 2.5, 1}}, {HY_REDUCE_prod, {-10, 0}, {7, 0, -8}},
-                                                   {HY_REDUCE_max, {5, 7}, {7, 5, 4}}, {HY_REDUCE_min, {-2, 0}, {1, 0, -2}}}) {
+    for (const Expected &e : std::vector<Expected>{{HY_REDUCE_sum, {4, 11}, {8, 5, 2}},
+                                                   {HY_REDUCE_mean, {4.0 / 3, 11.0 / 3}, {4, 2.5, 1}},
+                                                   {HY_REDUCE_prod, {-10, 0}, {7, 0, -8}},
+                                                   {HY_REDUCE_max, {5, 7}, {7, 5, 4}},
+                                                   {HY_REDUCE_min, {-2, 0}, {1, 0, -2}}}) {
         std::vector<Tensor> t = {x, Tensor(HY_FLOAT64, {2, 1}), Tensor(HY_FLOAT64, {1, 3})};
         on_reference(t, [&](hy_device *d, const Views &v) { return hy_reduce(d, e.op, v[0], v[1]); });
         on_reference(t, [&](hy_device *d, const Views &v) { return hy_reduce(d, e.op, v[0], v[2]); });
@@ -226,7 +234,8 @@ TEST(Reference, Reductions)
 
 TEST(Reference, CastsAsC)
 {
-    std::vector<Tensor> t = {tensor({6}, {NAN, 300, -1, 2.9, -2.9, 0.25}), Tensor(HY_UINT8, {6}), Tensor(HY_INT32, {6}), Tensor(HY_BOOL, {6})};
+    std::vector<Tensor> t = {tensor({6}, {NAN, 300, -1, 2.9, -2.9, 0.25}), Tensor(HY_UINT8, {6}), Tensor(HY_INT32, {6}),
+                             Tensor(HY_BOOL, {6})};
     for (size_t k : {1, 2, 3}) on_reference(t, [&](hy_device *d, const Views &v) { return hy_copy(d, v[0], v[k]); });
     expect_values(t[1], {0, 255, 0, 2, 0, 0});
     expect_values(t[2], {0, 300, -1, 2, -2, 0});
@@ -256,7 +265,8 @@ TEST(Reference, Indexing)
 
 TEST(Reference, SoftmaxOfKnownLogits)
 {
-    std::vector<Tensor> t = {tensor({2, 2}, {1000, 1000 + std::log(3.0), 0, -INFINITY}), Tensor(HY_FLOAT64, {2, 2}), Tensor(HY_FLOAT64, {2, 2})};
+    std::vector<Tensor> t = {tensor({2, 2}, {1000, 1000 + std::log(3.0), 0, -INFINITY}), Tensor(HY_FLOAT64, {2, 2}),
+                             Tensor(HY_FLOAT64, {2, 2})};
     on_reference(t, [](hy_device *d, const Views &v) { return hy_softmax(d, v[0], 1, 0, v[1]); });
     on_reference(t, [](hy_device *d, const Views &v) { return hy_softmax(d, v[0], 1, 1, v[2]); });
     expect_values(t[1], {0.25, 0.75, 1, 0}, 1e-12);

@@ -67,7 +67,8 @@ inline bool is_one_of(const std::string &name, const std::vector<std::string> &n
 /// Forward: at most one rounding is exact; a function of functions.h is within 4 ulp, and so are short formulas of one.
 inline Exactness exactness(const UnaryRow &row, double x)
 {
-    if (is_one_of(row.name, {"neg", "abs", "sign", "floor", "ceil", "round", "square", "sqrt", "reciprocal", "relu", "leaky_relu"})) return {0, 0};
+    if (is_one_of(row.name, {"neg", "abs", "sign", "floor", "ceil", "round", "square", "sqrt", "reciprocal", "relu", "leaky_relu"}))
+        return {0, 0};
     if (row.name == "gelu") return {4, 4 * std::fabs(x)}; // 1 + erf cancels below 0
     if (row.name == "silu") return {6, 0, 1 + std::fabs(x)};
     if (is_one_of(row.name, {"softplus", "elu"})) return {6, 0};

@@ -93,7 +93,8 @@ protected:
             std::vector<Tensor> after = tensors;
             ASSERT_EQ(run(device, after, call), expected_status);
             ASSERT_STRNE(hy_last_error(), "");
-            for (size_t k = 0; untouched && k < tensors.size(); k++) ASSERT_EQ(tensors[k].bytes, after[k].bytes) << "tensor " << k << " was changed";
+            for (size_t k = 0; untouched && k < tensors.size(); k++)
+                ASSERT_EQ(tensors[k].bytes, after[k].bytes) << "tensor " << k << " was changed";
         }
     }
 
@@ -106,9 +107,10 @@ private:
         for (int64_t i = 0; i < expected.size(); i++) {
             const double bound = hy_is_floating(expected.dtype) ? allowed(output, i, expected.get(i)) : 0;
             ASSERT_TRUE(same(expected, actual, i, bound))
-                << "output " << output << " of " << hy_dtype_name(expected.dtype) << " " << text(expected.shape) << ", strides " << text(expected.strides)
-                << ", element " << i << ": " << ::testing::PrintToString(actual.get(i)) << " for " << ::testing::PrintToString(expected.get(i))
-                << ", off by " << std::fabs(actual.get(i) - expected.get(i)) << ", allowed " << bound;
+                << "output " << output << " of " << hy_dtype_name(expected.dtype) << " " << text(expected.shape) << ", strides "
+                << text(expected.strides) << ", element " << i << ": " << ::testing::PrintToString(actual.get(i)) << " for "
+                << ::testing::PrintToString(expected.get(i)) << ", off by " << std::fabs(actual.get(i) - expected.get(i)) << ", allowed "
+                << bound;
         }
     }
 };

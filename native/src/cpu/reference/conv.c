@@ -36,8 +36,8 @@ static double output_element(const hy_conv2d_params *p, const hy_tensor *x, cons
     return sum;
 }
 
-static hy_status reference_conv2d(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *bias,
-                                  const hy_tensor *y)
+static hy_status reference_conv2d(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w,
+                                  const hy_tensor *bias, const hy_tensor *y)
 {
     for (hy_walk e = HY_WALK(y, y); e.left > 0; hy_walk_next(&e)) {
         const int64_t k = e.index[1];
@@ -47,7 +47,8 @@ static hy_status reference_conv2d(hy_device *device, const hy_conv2d_params *p, 
     return HY_OK;
 }
 
-static double input_grad_element(const hy_conv2d_params *p, const hy_tensor *dy, const hy_tensor *w, int64_t n, int64_t channel, int64_t h, int64_t v)
+static double input_grad_element(const hy_conv2d_params *p, const hy_tensor *dy, const hy_tensor *w, int64_t n, int64_t channel, int64_t h,
+                                 int64_t v)
 {
     const int64_t per_group = w->shape[0] / p->groups, group = channel / w->shape[1], c = channel % w->shape[1];
     double sum = 0;
@@ -60,14 +61,16 @@ static double input_grad_element(const hy_conv2d_params *p, const hy_tensor *dy,
     return sum;
 }
 
-static hy_status reference_conv2d_input_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *dy, const hy_tensor *w, const hy_tensor *dx)
+static hy_status reference_conv2d_input_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *dy, const hy_tensor *w,
+                                             const hy_tensor *dx)
 {
     for (hy_walk e = HY_WALK(dx, dx); e.left > 0; hy_walk_next(&e))
         hy_store(dx, e.at[0], input_grad_element(p, dy, w, e.index[0], e.index[1], e.index[2], e.index[3]));
     return HY_OK;
 }
 
-static double weight_grad_element(const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy, int64_t k, int64_t channel, int64_t r, int64_t s)
+static double weight_grad_element(const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy, int64_t k, int64_t channel, int64_t r,
+                                  int64_t s)
 {
     double sum = 0;
     for (int64_t n = 0; n < dy->shape[0]; n++)
@@ -90,8 +93,8 @@ static void bias_grad(const hy_tensor *dy, const hy_tensor *dbias)
     }
 }
 
-static hy_status reference_conv2d_weight_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy, const hy_tensor *dw,
-                                              const hy_tensor *dbias)
+static hy_status reference_conv2d_weight_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy,
+                                              const hy_tensor *dw, const hy_tensor *dbias)
 {
     const int64_t per_group = dw->shape[0] / p->groups;
     for (hy_walk e = HY_WALK(dw, dw); e.left > 0; hy_walk_next(&e)) {

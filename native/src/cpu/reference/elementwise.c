@@ -106,8 +106,8 @@ static hy_status reference_unary(hy_device *device, int32_t op, double p, const 
     return HY_OK;
 }
 
-static hy_status reference_unary_backward(hy_device *device, int32_t op, double p, const hy_tensor *x, const hy_tensor *y, const hy_tensor *g,
-                                          const hy_tensor *dx)
+static hy_status reference_unary_backward(hy_device *device, int32_t op, double p, const hy_tensor *x, const hy_tensor *y,
+                                          const hy_tensor *g, const hy_tensor *dx)
 {
     const double parameter = hy_rounded(dx->dtype, p);
     for (hy_walk w = HY_WALK(dx, x, y, g, dx); w.left > 0; hy_walk_next(&w))
@@ -132,27 +132,29 @@ static hy_tensor scalar_operand(const hy_tensor *like, double s, double *storage
     return t;
 }
 
-static hy_status reference_binary_scalar(hy_device *device, int32_t op, const hy_tensor *x, double s, int32_t scalar_first, const hy_tensor *y)
+static hy_status reference_binary_scalar(hy_device *device, int32_t op, const hy_tensor *x, double s, int32_t scalar_first,
+                                         const hy_tensor *y)
 {
     double storage;
     const hy_tensor scalar = scalar_operand(x, s, &storage);
     return scalar_first ? reference_binary(device, op, &scalar, x, y) : reference_binary(device, op, x, &scalar, y);
 }
 
-static hy_status reference_binary_backward(hy_device *device, int32_t op, int32_t operand, const hy_tensor *a, const hy_tensor *b, const hy_tensor *g,
-                                           const hy_tensor *d)
+static hy_status reference_binary_backward(hy_device *device, int32_t op, int32_t operand, const hy_tensor *a, const hy_tensor *b,
+                                           const hy_tensor *g, const hy_tensor *d)
 {
     for (hy_walk w = HY_WALK(d, a, b, g, d); w.left > 0; hy_walk_next(&w))
         hy_store(d, w.at[3], binary_derivative(op, operand, hy_load(a, w.at[0]), hy_load(b, w.at[1]), hy_load(g, w.at[2])));
     return HY_OK;
 }
 
-static hy_status reference_binary_scalar_backward(hy_device *device, int32_t op, const hy_tensor *x, double s, int32_t scalar_first, const hy_tensor *g,
-                                                  const hy_tensor *d)
+static hy_status reference_binary_scalar_backward(hy_device *device, int32_t op, const hy_tensor *x, double s, int32_t scalar_first,
+                                                  const hy_tensor *g, const hy_tensor *d)
 {
     double storage;
     const hy_tensor scalar = scalar_operand(d, s, &storage);
-    return scalar_first ? reference_binary_backward(device, op, 1, &scalar, x, g, d) : reference_binary_backward(device, op, 0, x, &scalar, g, d);
+    return scalar_first ? reference_binary_backward(device, op, 1, &scalar, x, g, d)
+                        : reference_binary_backward(device, op, 0, x, &scalar, g, d);
 }
 
 static hy_status reference_compare(hy_device *device, int32_t op, const hy_tensor *a, const hy_tensor *b, const hy_tensor *y)
@@ -167,7 +169,8 @@ static hy_status reference_compare(hy_device *device, int32_t op, const hy_tenso
 
 static hy_status reference_compare_scalar(hy_device *device, int32_t op, const hy_tensor *x, double s, const hy_tensor *y)
 {
-    for (hy_walk w = HY_WALK(y, x, y); w.left > 0; hy_walk_next(&w)) hy_store_integer(y, w.at[1], compare_value(op, hy_load(x, w.at[0]), s));
+    for (hy_walk w = HY_WALK(y, x, y); w.left > 0; hy_walk_next(&w))
+        hy_store_integer(y, w.at[1], compare_value(op, hy_load(x, w.at[0]), s));
     return HY_OK;
 }
 

@@ -10,8 +10,8 @@ static hy_status check_indices(const char *operation, const hy_tensor *index, in
     for (hy_walk w = HY_WALK(index, index); w.left > 0; hy_walk_next(&w), place++) {
         const int64_t i = hy_load_integer(index, w.at[0]);
         if (i < 0 || i >= extent)
-            return hy_fail(HY_OUT_OF_RANGE, "%s: index %lld at place %lld is out of range: expected 0 to %lld", operation, (long long)i, (long long)place,
-                           (long long)extent - 1);
+            return hy_fail(HY_OUT_OF_RANGE, "%s: index %lld at place %lld is out of range: expected 0 to %lld", operation, (long long)i,
+                           (long long)place, (long long)extent - 1);
     }
     return HY_OK;
 }

@@ -13,7 +13,8 @@ static hy_status check_labels(const hy_tensor *labels, int64_t classes, int64_t 
         const int64_t label = hy_load_integer(labels, n * labels->strides[0]);
         if (label == ignore_index) continue;
         if (label < 0 || label >= classes)
-            return hy_fail(HY_OUT_OF_RANGE, "CrossEntropy: label %lld at place %lld is no class: expected 0 to %lld, or %lld to ignore a sample",
+            return hy_fail(HY_OUT_OF_RANGE,
+                           "CrossEntropy: label %lld at place %lld is no class: expected 0 to %lld, or %lld to ignore a sample",
                            (long long)label, (long long)n, (long long)classes - 1, (long long)ignore_index);
         ++*counted;
     }
@@ -51,8 +52,8 @@ static double sample_loss(const sample *s)
     return (1 - s->smoothing) * picked + s->smoothing / (double)classes * all;
 }
 
-static hy_status reference_cross_entropy(hy_device *device, int32_t reduction, int64_t ignore_index, double label_smoothing, const hy_tensor *logits,
-                                         const hy_tensor *labels, const hy_tensor *loss, const hy_tensor *grad)
+static hy_status reference_cross_entropy(hy_device *device, int32_t reduction, int64_t ignore_index, double label_smoothing,
+                                         const hy_tensor *logits, const hy_tensor *labels, const hy_tensor *loss, const hy_tensor *grad)
 {
     const int64_t samples = logits->shape[0], classes = logits->shape[1];
     int64_t counted;
@@ -62,7 +63,10 @@ static hy_status reference_cross_entropy(hy_device *device, int32_t reduction, i
     const double divisor = reduction == HY_REDUCTION_mean ? (double)counted : 1;
     double total = 0;
     for (int64_t n = 0; n < samples; n++) {
-        sample s = {.logits = logits, .row = n * logits->strides[0], .label = hy_load_integer(labels, n * labels->strides[0]), .smoothing = label_smoothing};
+        sample s = {.logits = logits,
+                    .row = n * logits->strides[0],
+                    .label = hy_load_integer(labels, n * labels->strides[0]),
+                    .smoothing = label_smoothing};
         const bool ignored = s.label == ignore_index;
         if (!ignored) normalise(&s);
         const double value = ignored ? 0 : sample_loss(&s);
@@ -77,7 +81,8 @@ static hy_status reference_cross_entropy(hy_device *device, int32_t reduction, i
     return HY_OK;
 }
 
-static hy_status reference_mse(hy_device *device, int32_t reduction, const hy_tensor *x, const hy_tensor *target, const hy_tensor *loss, const hy_tensor *grad)
+static hy_status reference_mse(hy_device *device, int32_t reduction, const hy_tensor *x, const hy_tensor *target, const hy_tensor *loss,
+                               const hy_tensor *grad)
 {
     const double divisor = reduction == HY_REDUCTION_mean ? (double)hy_numel(x) : 1;
     const hy_tensor *each = reduction == HY_REDUCTION_none ? loss : NULL;

@@ -12,7 +12,10 @@ static hy_tensor channel_of(const hy_tensor *t, int64_t c)
 }
 
 /** Element c of a vector; NULL has the value `otherwise` everywhere. */
-static inline double vector_load(const hy_tensor *v, int64_t c, double otherwise) { return hy_load_or(v, v ? c * v->strides[0] : 0, otherwise); }
+static inline double vector_load(const hy_tensor *v, int64_t c, double otherwise)
+{
+    return hy_load_or(v, v ? c * v->strides[0] : 0, otherwise);
+}
 
 static inline void vector_store(const hy_tensor *v, int64_t c, double value)
 {
@@ -24,9 +27,9 @@ static void move_towards(const hy_tensor *running, int64_t c, double momentum, d
     vector_store(running, c, (1 - momentum) * vector_load(running, c, 0) + momentum * value);
 }
 
-static hy_status reference_batch_norm(hy_device *device, double eps, double momentum, const hy_tensor *x, const hy_tensor *weight, const hy_tensor *bias,
-                                      const hy_tensor *running_mean, const hy_tensor *running_var, const hy_tensor *y, const hy_tensor *mean,
-                                      const hy_tensor *rstd)
+static hy_status reference_batch_norm(hy_device *device, double eps, double momentum, const hy_tensor *x, const hy_tensor *weight,
+                                      const hy_tensor *bias, const hy_tensor *running_mean, const hy_tensor *running_var,
+                                      const hy_tensor *y, const hy_tensor *mean, const hy_tensor *rstd)
 {
     for (int64_t c = 0; c < x->shape[1]; c++) {
         const hy_tensor xc = channel_of(x, c), yc = channel_of(y, c);
@@ -39,7 +42,8 @@ static hy_status reference_batch_norm(hy_device *device, double eps, double mome
             squares += deviation * deviation;
         }
         const double scale = 1 / sqrt(squares / count + eps), w = vector_load(weight, c, 1), b = vector_load(bias, c, 0);
-        for (hy_walk e = HY_WALK(&xc, &xc, &yc); e.left > 0; hy_walk_next(&e)) hy_store(&yc, e.at[1], (hy_load(&xc, e.at[0]) - average) * scale * w + b);
+        for (hy_walk e = HY_WALK(&xc, &xc, &yc); e.left > 0; hy_walk_next(&e))
+            hy_store(&yc, e.at[1], (hy_load(&xc, e.at[0]) - average) * scale * w + b);
 
         vector_store(mean, c, average);
         vector_store(rstd, c, scale);
@@ -49,8 +53,9 @@ static hy_status reference_batch_norm(hy_device *device, double eps, double mome
     return HY_OK;
 }
 
-static hy_status reference_batch_norm_backward(hy_device *device, const hy_tensor *dy, const hy_tensor *x, const hy_tensor *weight, const hy_tensor *mean,
-                                               const hy_tensor *rstd, const hy_tensor *dx, const hy_tensor *dweight, const hy_tensor *dbias)
+static hy_status reference_batch_norm_backward(hy_device *device, const hy_tensor *dy, const hy_tensor *x, const hy_tensor *weight,
+                                               const hy_tensor *mean, const hy_tensor *rstd, const hy_tensor *dx, const hy_tensor *dweight,
+                                               const hy_tensor *dbias)
 {
     for (int64_t c = 0; c < x->shape[1]; c++) {
         const hy_tensor xc = channel_of(x, c), dyc = channel_of(dy, c);

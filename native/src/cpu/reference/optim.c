@@ -4,7 +4,8 @@
 #include "cpu/reference/access.h"
 #include "cpu/reference/reference.h"
 
-static hy_status reference_sgd_step(hy_device *device, const hy_sgd_params *p, const hy_tensor *param, const hy_tensor *grad, const hy_tensor *buffer)
+static hy_status reference_sgd_step(hy_device *device, const hy_sgd_params *p, const hy_tensor *param, const hy_tensor *grad,
+                                    const hy_tensor *buffer)
 {
     for (hy_walk w = HY_WALK(param, param, grad, buffer); w.left > 0; hy_walk_next(&w)) {
         const double value = hy_load(param, w.at[0]);
@@ -19,8 +20,8 @@ static hy_status reference_sgd_step(hy_device *device, const hy_sgd_params *p, c
     return HY_OK;
 }
 
-static hy_status reference_adam_step(hy_device *device, const hy_adam_params *p, const hy_tensor *param, const hy_tensor *grad, const hy_tensor *exp_avg,
-                                     const hy_tensor *exp_avg_sq)
+static hy_status reference_adam_step(hy_device *device, const hy_adam_params *p, const hy_tensor *param, const hy_tensor *grad,
+                                     const hy_tensor *exp_avg, const hy_tensor *exp_avg_sq)
 {
     const double correction1 = 1 - pow(p->beta1, (double)p->step), correction2 = 1 - pow(p->beta2, (double)p->step);
     for (hy_walk w = HY_WALK(param, param, grad, exp_avg, exp_avg_sq); w.left > 0; hy_walk_next(&w)) {

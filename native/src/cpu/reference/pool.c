@@ -32,7 +32,8 @@ static int64_t window_argmax(const hy_pool2d_params *p, const hy_tensor *x, int6
     return best;
 }
 
-static hy_status reference_max_pool2d(hy_device *device, const hy_pool2d_params *p, const hy_tensor *x, const hy_tensor *y, const hy_tensor *index)
+static hy_status reference_max_pool2d(hy_device *device, const hy_pool2d_params *p, const hy_tensor *x, const hy_tensor *y,
+                                      const hy_tensor *index)
 {
     const int64_t width = x->shape[3];
     for (hy_walk e = HY_WALK(y, y, index); e.left > 0; hy_walk_next(&e)) {
@@ -71,13 +72,15 @@ static hy_status scatter_plane(const hy_tensor *dy, const hy_tensor *index, int6
     for (hy_walk e = HY_WALK(&plane, dy, index); e.left > 0; hy_walk_next(&e)) {
         const int64_t place = hy_load_integer(index, e.at[1]);
         if (place < 0 || place >= size)
-            return hy_fail(HY_OUT_OF_RANGE, "MaxPool2dBackward: index %lld is outside a plane of %lld elements", (long long)place, (long long)size);
+            return hy_fail(HY_OUT_OF_RANGE, "MaxPool2dBackward: index %lld is outside a plane of %lld elements", (long long)place,
+                           (long long)size);
         sums[place] += hy_load(dy, e.at[0]);
     }
     return HY_OK;
 }
 
-static hy_status reference_max_pool2d_backward(hy_device *device, const hy_pool2d_params *p, const hy_tensor *dy, const hy_tensor *index, const hy_tensor *dx)
+static hy_status reference_max_pool2d_backward(hy_device *device, const hy_pool2d_params *p, const hy_tensor *dy, const hy_tensor *index,
+                                               const hy_tensor *dx)
 {
     const int64_t size = dx->shape[2] * dx->shape[3];
     double *sums = malloc((size_t)(size + 1) * sizeof *sums);

@@ -33,7 +33,8 @@ static hy_status reference_random_normal(hy_device *device, uint64_t seed, uint6
 static hy_status reference_random_integers(hy_device *device, uint64_t seed, uint64_t offset, int64_t low, int64_t high, const hy_tensor *y)
 {
     uint32_t word[4];
-    for (hy_walk w = HY_WALK(y, y); w.left > 0; hy_walk_next(&w)) hy_store_integer(y, w.at[0], hy_random_integer(draw(seed, &offset, word), low, high));
+    for (hy_walk w = HY_WALK(y, y); w.left > 0; hy_walk_next(&w))
+        hy_store_integer(y, w.at[0], hy_random_integer(draw(seed, &offset, word), low, high));
     return HY_OK;
 }
 

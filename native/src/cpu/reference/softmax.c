@@ -22,7 +22,8 @@ static hy_status reference_softmax(hy_device *device, const hy_tensor *x, int32_
     return HY_OK;
 }
 
-static hy_status reference_softmax_backward(hy_device *device, const hy_tensor *y, const hy_tensor *g, int32_t axis, int32_t logarithm, const hy_tensor *dx)
+static hy_status reference_softmax_backward(hy_device *device, const hy_tensor *y, const hy_tensor *g, int32_t axis, int32_t logarithm,
+                                            const hy_tensor *dx)
 {
     const int64_t n = y->shape[axis], sy = y->strides[axis], sg = g->strides[axis], sdx = dx->strides[axis];
     if (n == 0) return HY_OK;
