@@ -212,7 +212,8 @@ HY_FUNCTION float hy_log1pf_(float x)
     float u = 1 + x;
     float c = x < 1 ? x - (u - 1) : 1 - (u - x);
     float y = hy_log_reducedf_(u, c, 0);
-    y = x > 3.40282347e+38f || x == 0 ? x : y;
+    y = x > 3.40282347e+38f ? x : y;
+    y = x == 0 ? x : y;
     y = x == -1 ? -HUGE_VALF : y;
     return x >= -1 ? y : (float)NAN;
 }
@@ -222,7 +223,8 @@ HY_FUNCTION double hy_log1p_(double x)
     double u = 1 + x;
     double c = x < 1 ? x - (u - 1) : 1 - (u - x);
     double y = hy_log_reduced_(u, c, 0);
-    y = x > 1.7976931348623157e+308 || x == 0 ? x : y;
+    y = x > 1.7976931348623157e+308 ? x : y;
+    y = x == 0 ? x : y;
     y = x == -1 ? -HUGE_VAL : y;
     return x >= -1 ? y : (double)NAN;
 }
