@@ -6,8 +6,8 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 namespace Hybrid.SourceGenerator;
 
 /// <summary>
-/// Gives every partial class that derives from Hybrid.NN.Module an override of CollectMembers that lists its parameters, buffers and child modules,
-/// so that the library needs no reflection to find them.
+/// Gives every partial class that derives from Hybrid.NN.Module an override of CollectMembers that lists its parameters, buffers and child
+/// modules, so that the library needs no reflection to find them.
 /// </summary>
 [Generator(LanguageNames.CSharp)]
 public sealed class ModuleGenerator : IIncrementalGenerator

@@ -13,7 +13,8 @@ internal static class ModuleReader
     /// <summary>The method of Module that is overridden. A class that declares it by hand is left alone.</summary>
     public const string Method = "CollectMembers";
 
-    /// <summary>The model of a class that derives from Module; null for any other, and for all but one declaration of a partial class.</summary>
+    /// <summary>The model of a class that derives from Module; null for any other, and for all but one declaration of a partial
+    /// class.</summary>
     public static ModuleModel? Read(GeneratorSyntaxContext context, CancellationToken cancel)
     {
         var declaration = (ClassDeclarationSyntax)context.Node;
@@ -132,7 +133,8 @@ internal static class ModuleReader
             && SymbolEqualityComparer.Default.Equals(model.GetSymbolInfo(name, cancel).Symbol, parameter));
     }
 
-    // An initialiser and the base constructor's arguments run while the parameter is still there; everything else makes the compiler store it.
+    // An initialiser and the base constructor's arguments run while the parameter is still there; everything else makes the compiler store
+    // it.
     private static bool KeepsWhatItReads(SyntaxNode name, ClassDeclarationSyntax declaration)
     {
         foreach (var node in name.Ancestors().TakeWhile(n => n != declaration))

@@ -6,7 +6,8 @@ namespace Hybrid.SourceGenerator;
 /// <summary>Spelling of names.</summary>
 internal static class Names
 {
-    /// <summary>The C# name as PyTorch would spell it: runningMean, RunningMean and _runningMean are running_mean; conv1 stays conv1; QKVProj is qkv_proj.</summary>
+    /// <summary>The C# name as PyTorch would spell it: runningMean, RunningMean and _runningMean are running_mean; conv1 stays conv1;
+    /// QKVProj is qkv_proj.</summary>
     public static string SnakeCase(string name)
     {
         var trimmed = name.TrimStart('_');

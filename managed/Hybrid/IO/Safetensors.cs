@@ -6,8 +6,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Hybrid.IO;
 
 /// <summary>
-/// Named tensors in a file, in the safetensors format that PyTorch's world shares (https://github.com/huggingface/safetensors). A file is never trusted:
-/// everything its header says is checked against what is there before anything is allocated.
+/// Named tensors in a file, in the safetensors format that PyTorch's world shares (https://github.com/huggingface/safetensors). A file is
+/// never trusted: everything its header says is checked against what is there before anything is allocated.
 /// </summary>
 public static class Safetensors
 {
@@ -16,7 +16,8 @@ public static class Safetensors
 
     /// <summary>Writes tensors to a file; beside it first, then renamed, so that no failure leaves half a file.</summary>
     /// <param name="path">The file; replaced when it exists.</param>
-    /// <param name="tensors">The tensors by name; their order is kept. Any device, any strides; float32, float64, int32, int64, uint8 and bool.</param>
+    /// <param name="tensors">The tensors by name; their order is kept. Any device, any strides; float32, float64, int32, int64, uint8 and
+    /// bool.</param>
     /// <param name="metadata">Free text to keep with them.</param>
     /// <exception cref="ArgumentException">A tensor is named <c>__metadata__</c>.</exception>
     /// <exception cref="IOException">The file can't be written.</exception>
@@ -44,7 +45,8 @@ public static class Safetensors
     /// <param name="device">Where the tensors shall live; <see cref="Device.Default"/> when null.</param>
     /// <returns>The tensors by name, in the order of the file's header.</returns>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">The file is no safetensors file, is truncated or corrupt, or holds a dtype that Hybrid lacks.</exception>
+    /// <exception cref="InvalidDataException">The file is no safetensors file, is truncated or corrupt, or holds a dtype that Hybrid
+    /// lacks.</exception>
     public static OrderedDictionary<string, Tensor> Load(string path, Device? device = null) => Load(path, out _, device);
 
     /// <summary>Reads all tensors of a file and the text that was kept with them.</summary>
@@ -160,7 +162,9 @@ public static class Safetensors
                 for (var i = 0; i < chunk.Length; i++)
                 {
                     // A bfloat16 is the upper half of a float32.
-                    target[i] = entry.Type == StoredType.Half ? (float)BitConverter.UInt16BitsToHalf(chunk[i]) : BitConverter.UInt32BitsToSingle((uint)chunk[i] << 16);
+                    target[i] = entry.Type == StoredType.Half
+                        ? (float)BitConverter.UInt16BitsToHalf(chunk[i])
+                        : BitConverter.UInt32BitsToSingle((uint)chunk[i] << 16);
                 }
             }
         }

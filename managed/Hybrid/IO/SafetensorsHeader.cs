@@ -12,8 +12,9 @@ namespace Hybrid.IO;
 internal sealed record SafetensorsEntry(string Name, StoredType Type, long[] Shape, long Begin, long End);
 
 /// <summary>
-/// The header of a safetensors file: {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …, "__metadata__": {"key": "value"}}.
-/// Format: https://github.com/huggingface/safetensors#format. What <see cref="Parse"/> returns has been checked against the length of the data.
+/// The header of a safetensors file: {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …, "__metadata__": {"key":
+/// "value"}}. Format: https://github.com/huggingface/safetensors#format. What <see cref="Parse"/> returns has been checked against the
+/// length of the data.
 /// </summary>
 internal sealed class SafetensorsHeader
 {
@@ -38,7 +39,7 @@ internal sealed class SafetensorsHeader
     /// <summary>Lays tensors out for writing. Wider elements come first, so that every tensor is aligned to its elements.</summary>
     public static SafetensorsHeader Layout(IEnumerable<KeyValuePair<string, Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata)
     {
-        var entries = tensors.Select(static t => new SafetensorsEntry(t.Key, StoredType.For(t.Value.DType), t.Value.Shape.AsSpan().ToArray(), 0, 0)).ToList();
+        var entries = tensors.Select(static t => new SafetensorsEntry(t.Key, StoredType.For(t.Value.DType), t.Value.Shape.ToArray(), 0, 0)).ToList();
         if (entries.Exists(static e => e.Name == MetadataName))
         {
             throw new ArgumentException($"Safetensors: a tensor can't be named '{MetadataName}', the format uses that name itself");
@@ -192,7 +193,8 @@ internal sealed class SafetensorsHeader
             }
             if (entry.Begin != position)
             {
-                throw new InvalidDataException($"{at} {(entry.Begin < position ? "overlaps another" : "leaves a hole before it")}, expected it at {position}");
+                var fault = entry.Begin < position ? "overlaps another" : "leaves a hole before it";
+                throw new InvalidDataException($"{at} {fault}, expected it at {position}");
             }
             position = entry.End;
         }

@@ -1,8 +1,8 @@
 namespace Hybrid.NN;
 
 /// <summary>
-/// Marks a <see cref="Tensor"/> field or auto-property of a module as a buffer: state that no optimiser trains, but that moves with the module, and is
-/// saved and loaded with it, as the running mean of <see cref="BatchNorm2d"/> is. PyTorch's <c>register_buffer</c>.
+/// Marks a <see cref="Tensor"/> field or auto-property of a module as a buffer: state that no optimiser trains, but that moves with the
+/// module, and is saved and loaded with it, as the running mean of <see cref="BatchNorm2d"/> is. PyTorch's <c>register_buffer</c>.
 /// </summary>
 [AttributeUsage(AttributeTargets.Field | AttributeTargets.Property)]
 public sealed class BufferAttribute : Attribute;

@@ -33,8 +33,8 @@ public enum Nonlinearity
 }
 
 /// <summary>
-/// Fills tensors with initial values, in place and unseen by autograd. See PyTorch's <c>torch.nn.init</c>. Each returns the tensor it was given.
-/// Random numbers come from <see cref="Generator.Default"/> unless a generator is given, and depend on its seed alone.
+/// Fills tensors with initial values, in place and unseen by autograd. See PyTorch's <c>torch.nn.init</c>. Each returns the tensor it was
+/// given. Random numbers come from <see cref="Generator.Default"/> unless a generator is given, and depend on its seed alone.
 /// </summary>
 public static class Init
 {
@@ -96,13 +96,15 @@ public static class Init
         return Uniform_(tensor, -bound, bound, generator);
     }
 
-    /// <summary>Normally distributed numbers of mean 0 and standard deviation gain / √fan: He et al., "Delving deep into rectifiers", 2015.</summary>
+    /// <summary>Normally distributed numbers of mean 0 and standard deviation gain / √fan: He et al., "Delving deep into rectifiers",
+    /// 2015.</summary>
     /// <inheritdoc cref="KaimingUniform_"/>
     public static T KaimingNormal_<T>(T tensor, double a = 0, FanMode mode = FanMode.FanIn, Nonlinearity nonlinearity = Nonlinearity.LeakyRelu,
         Generator? generator = null) where T : Tensor =>
         Normal_(tensor, 0, KaimingStd(nameof(KaimingNormal_), tensor, a, mode, nonlinearity), generator);
 
-    /// <summary>Uniform numbers in ±gain · √(6 / (fanIn + fanOut)): Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010.</summary>
+    /// <summary>Uniform numbers in ±gain · √(6 / (fanIn + fanOut)): Glorot and Bengio, "Understanding the difficulty of training deep
+    /// feedforward neural networks", 2010.</summary>
     /// <typeparam name="T">The tensor's type.</typeparam>
     /// <param name="tensor">A weight: [outputs, inputs, kernel…], floating.</param>
     /// <param name="gain">A factor; see <see cref="Gain"/>.</param>
@@ -115,7 +117,8 @@ public static class Init
         return Uniform_(tensor, -bound, bound, generator);
     }
 
-    /// <summary>Normally distributed numbers of mean 0 and standard deviation gain · √(2 / (fanIn + fanOut)): Glorot and Bengio, 2010.</summary>
+    /// <summary>Normally distributed numbers of mean 0 and standard deviation gain · √(2 / (fanIn + fanOut)): Glorot and Bengio,
+    /// 2010.</summary>
     /// <inheritdoc cref="XavierUniform_"/>
     public static T XavierNormal_<T>(T tensor, double gain = 1, Generator? generator = null) where T : Tensor =>
         Normal_(tensor, 0, XavierStd(nameof(XavierNormal_), tensor, gain), generator);

@@ -3,17 +3,20 @@ using System.Text;
 namespace Hybrid.NN;
 
 /// <summary>
-/// The base of everything that has parameters: layers, losses, whole models. Derive from <see cref="Module{TIn, TOut}"/>, make the class <c>partial</c>, keep
-/// parameters and child modules in fields or auto-properties, and a source generator finds them. See PyTorch's <c>torch.nn.Module</c>.
+/// The base of everything that has parameters: layers, losses, whole models. Derive from <see cref="Module{TIn, TOut}"/>, make the class
+/// <c>partial</c>, keep parameters and child modules in fields or auto-properties, and a source generator finds them. See PyTorch's
+/// <c>torch.nn.Module</c>.
 /// </summary>
 /// <remarks>
-/// Names in <see cref="NamedParameters"/>, <see cref="StateDict"/> and files are PyTorch's: the path of members joined by dots, each in snake case, so that the weight of
-/// a field <c>conv1</c> is <c>conv1.weight</c>. A member is found when its type is <see cref="Parameter"/>, a module, or an array or list of one of them; a
-/// <see cref="Tensor"/> only when it is marked <see cref="BufferAttribute"/>; and a primary constructor's parameter when a method uses it.
+/// Names in <see cref="NamedParameters"/>, <see cref="StateDict"/> and files are PyTorch's: the path of members joined by dots, each in
+/// snake case, so that the weight of a field <c>conv1</c> is <c>conv1.weight</c>. A member is found when its type is
+/// <see cref="Parameter"/>, a module, or an array or list of one of them; a <see cref="Tensor"/> only when it is marked
+/// <see cref="BufferAttribute"/>; and a primary constructor's parameter when a method uses it.
 /// </remarks>
 public abstract partial class Module
 {
-    /// <summary>Whether the module trains (true at first) or is used: Dropout and BatchNorm differ. Set by <c>Train()</c> and <c>Eval()</c>.</summary>
+    /// <summary>Whether the module trains (true at first) or is used: Dropout and BatchNorm differ. Set by <c>Train()</c> and
+    /// <c>Eval()</c>.</summary>
     public bool Training { get; private set; } = true;
 
     /// <summary>The modules directly below this one, in order of declaration.</summary>
@@ -28,7 +31,8 @@ public abstract partial class Module
     /// <summary>What stands between the parentheses of <see cref="ToString"/>: a layer's arguments.</summary>
     protected virtual string Describe() => "";
 
-    /// <summary>This module and all below it with their names, each once, however often it is shared; this one is "". PyTorch's <c>named_modules</c>.</summary>
+    /// <summary>This module and all below it with their names, each once, however often it is shared; this one is "". PyTorch's
+    /// <c>named_modules</c>.</summary>
     public IEnumerable<(string Name, Module Module)> NamedModules()
     {
         var found = new List<(string, Module)>();
@@ -36,10 +40,12 @@ public abstract partial class Module
         return found;
     }
 
-    /// <summary>All parameters of this module and those below it with their names, each once, however often it is shared. PyTorch's <c>named_parameters</c>.</summary>
+    /// <summary>All parameters of this module and those below it with their names, each once, however often it is shared. PyTorch's
+    /// <c>named_parameters</c>.</summary>
     public IEnumerable<(string Name, Parameter Parameter)> NamedParameters() => Named(static m => m.Parameters);
 
-    /// <summary>All parameters of this module and those below it, each once: what an optimiser takes. PyTorch's <c>parameters</c>.</summary>
+    /// <summary>All parameters of this module and those below it, each once: what an optimiser takes. PyTorch's
+    /// <c>parameters</c>.</summary>
     public IEnumerable<Parameter> Parameters() => NamedParameters().Select(static p => p.Parameter);
 
     /// <summary>All buffers of this module and those below it with their names, each once. PyTorch's <c>named_buffers</c>.</summary>

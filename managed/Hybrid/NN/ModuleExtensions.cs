@@ -3,7 +3,8 @@ namespace Hybrid.NN;
 /// <summary>What one does with a module as a whole; each returns the very module, in its own type, so that calls can be chained.</summary>
 public static class ModuleExtensions
 {
-    /// <summary>Moves all parameters and buffers to a device, with their gradients. They stay the same objects, so that an optimiser keeps its hold of them.</summary>
+    /// <summary>Moves all parameters and buffers to a device, with their gradients. They stay the same objects, so that an optimiser keeps
+    /// its hold of them.</summary>
     /// <typeparam name="T">The module's type.</typeparam>
     /// <param name="module">The module.</param>
     /// <param name="device">The device.</param>
@@ -15,7 +16,8 @@ public static class ModuleExtensions
         return module;
     }
 
-    /// <summary>Converts all floating parameters and buffers, and their gradients, to a dtype; integers stay. They stay the same objects.</summary>
+    /// <summary>Converts all floating parameters and buffers, and their gradients, to a dtype; integers stay. They stay the same
+    /// objects.</summary>
     /// <typeparam name="T">The module's type.</typeparam>
     /// <param name="module">The module.</param>
     /// <param name="dtype">float32 or float64.</param>

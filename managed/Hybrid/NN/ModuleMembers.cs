@@ -68,7 +68,8 @@ public sealed class ModuleMembers
         // An overridden property is listed by the base class and by the derived one: the same value, which counts once.
         else if (!ReferenceEquals(names[name], value))
         {
-            throw new InvalidOperationException($"{owner}: two members are named '{name}' in the state dictionary, expected one of each name");
+            throw new InvalidOperationException(
+                $"{owner}: two members are named '{name}' in the state dictionary, expected one of each name");
         }
     }
 }

@@ -10,8 +10,9 @@ public sealed record StateDifference(IReadOnlyList<string> Missing, IReadOnlyLis
 public abstract partial class Module
 {
     /// <summary>
-    /// All parameters and buffers by name, in order of declaration: a module's own parameters, then its buffers, then its children's. They share memory with the
-    /// module, and are detached from any graph. What is shared appears under each of its names. PyTorch's <c>state_dict</c>.
+    /// All parameters and buffers by name, in order of declaration: a module's own parameters, then its buffers, then its children's. They
+    /// share memory with the module, and are detached from any graph. What is shared appears under each of its names. PyTorch's
+    /// <c>state_dict</c>.
     /// </summary>
     /// <exception cref="InvalidOperationException">A module is among its own descendants.</exception>
     public OrderedDictionary<string, Tensor> StateDict()
@@ -25,13 +26,14 @@ public abstract partial class Module
     }
 
     /// <summary>
-    /// Copies values into the parameters and buffers, converting dtype and device to theirs. Everything is checked first: when an entry does not fit, nothing changes.
-    /// PyTorch's <c>load_state_dict</c>.
+    /// Copies values into the parameters and buffers, converting dtype and device to theirs. Everything is checked first: when an entry
+    /// does not fit, nothing changes. PyTorch's <c>load_state_dict</c>.
     /// </summary>
     /// <param name="state">The values by name.</param>
     /// <param name="strict">Whether names must match exactly; shapes always must.</param>
     /// <returns>The names that only one of them has; none when <paramref name="strict"/>.</returns>
-    /// <exception cref="ArgumentException">Names or shapes do not fit; the message lists all that are missing, unexpected or of another shape.</exception>
+    /// <exception cref="ArgumentException">Names or shapes do not fit; the message lists all that are missing, unexpected or of another
+    /// shape.</exception>
     public StateDifference LoadStateDict(IReadOnlyDictionary<string, Tensor> state, bool strict = true)
     {
         ArgumentNullException.ThrowIfNull(state);
@@ -55,7 +57,8 @@ public abstract partial class Module
         return new StateDifference(missing, unexpected);
     }
 
-    /// <summary>Writes the state dictionary as a safetensors file, which PyTorch's world reads too; beside the file first, then renamed.</summary>
+    /// <summary>Writes the state dictionary as a safetensors file, which PyTorch's world reads too; beside the file first, then
+    /// renamed.</summary>
     /// <param name="path">The file; replaced when it exists.</param>
     /// <param name="metadata">Free text to keep with it.</param>
     /// <exception cref="IOException">The file can't be written.</exception>
@@ -70,7 +73,8 @@ public abstract partial class Module
     /// <param name="strict">Whether names must match exactly; shapes always must.</param>
     /// <returns>The names that only one of them has; none when <paramref name="strict"/>.</returns>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">The file is no safetensors file, is truncated or corrupt, or does not fit the module.</exception>
+    /// <exception cref="InvalidDataException">The file is no safetensors file, is truncated or corrupt, or does not fit the
+    /// module.</exception>
     public StateDifference Load(string path, bool strict = true)
     {
         using var scope = TensorScope.Begin();
@@ -123,7 +127,8 @@ public abstract partial class Module
     {
         if (!above.Add(this))
         {
-            throw new InvalidOperationException($"StateDict: {GetType().Name} '{path}' is among its own descendants, expected a tree of modules");
+            throw new InvalidOperationException(
+                $"StateDict: {GetType().Name} '{path}' is among its own descendants, expected a tree of modules");
         }
         var members = Members();
         state.AddRange(members.Parameters.Select(p => (Join(path, p.Name), (Tensor)p.Value)));

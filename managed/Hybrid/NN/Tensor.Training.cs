@@ -20,7 +20,8 @@ public partial class Tensor
         }
     }
 
-    /// <summary>Replaces the elements by converted ones, of the tensor and of its gradient; the object stays, and so does every reference to it.</summary>
+    /// <summary>Replaces the elements by converted ones, of the tensor and of its gradient; the object stays, and so does every reference
+    /// to it.</summary>
     internal void Convert(Func<Tensor, Tensor> convert)
     {
         using var suspended = TensorScope.Suspend();

@@ -4,8 +4,8 @@ using Hybrid.NN;
 namespace Hybrid.Optim;
 
 /// <summary>
-/// Adam (Kingma and Ba, 2015): m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², θ ← θ − η m̂ / (√v̂ + ε), where m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ) and g includes
-/// weightDecay · θ. See PyTorch's <c>optim.Adam</c>; <see cref="AdamW"/> decouples the decay.
+/// Adam (Kingma and Ba, 2015): m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², θ ← θ − η m̂ / (√v̂ + ε), where m̂ = m / (1 − β₁ᵗ), v̂ = v /
+/// (1 − β₂ᵗ) and g includes weightDecay · θ. See PyTorch's <c>optim.Adam</c>; <see cref="AdamW"/> decouples the decay.
 /// </summary>
 public class Adam : Optimizer
 {
@@ -24,14 +24,16 @@ public class Adam : Optimizer
     /// <param name="weightDecay">The L2 penalty, 0 or more.</param>
     /// <exception cref="ArgumentException">There is no parameter, or one is no floating leaf.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A number is out of its range.</exception>
-    public Adam(IEnumerable<Tensor> parameters, double learningRate = 1e-3, double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8, double weightDecay = 0)
+    public Adam(IEnumerable<Tensor> parameters, double learningRate = 1e-3, double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8,
+        double weightDecay = 0)
         : this([new ParamGroup(parameters)], learningRate, beta1, beta2, eps, weightDecay)
     {
     }
 
     /// <summary>Adam on groups of parameters, each with its own learning rate and weight decay where it has one.</summary>
     /// <inheritdoc cref="Adam(IEnumerable{Tensor}, double, double, double, double, double)"/>
-    public Adam(IEnumerable<ParamGroup> groups, double learningRate = 1e-3, double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8, double weightDecay = 0)
+    public Adam(IEnumerable<ParamGroup> groups, double learningRate = 1e-3, double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8,
+        double weightDecay = 0)
         : base(groups, learningRate, weightDecay)
     {
         Require.Fraction(GetType().Name, nameof(beta1), beta1, belowOne: true);
@@ -66,8 +68,8 @@ public class Adam : Optimizer
 }
 
 /// <summary>
-/// Adam with decoupled weight decay (Loshchilov and Hutter, 2019): θ ← θ − η weightDecay θ before each step of <see cref="Adam"/>, whose gradient then holds no
-/// penalty. See PyTorch's <c>optim.AdamW</c>.
+/// Adam with decoupled weight decay (Loshchilov and Hutter, 2019): θ ← θ − η weightDecay θ before each step of <see cref="Adam"/>, whose
+/// gradient then holds no penalty. See PyTorch's <c>optim.AdamW</c>.
 /// </summary>
 public sealed class AdamW : Adam
 {
@@ -80,14 +82,16 @@ public sealed class AdamW : Adam
     /// <param name="weightDecay">The share of the parameter that each step takes away, over η; 0 or more.</param>
     /// <exception cref="ArgumentException">There is no parameter, or one is no floating leaf.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A number is out of its range.</exception>
-    public AdamW(IEnumerable<Tensor> parameters, double learningRate = 1e-3, double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8, double weightDecay = 1e-2)
+    public AdamW(IEnumerable<Tensor> parameters, double learningRate = 1e-3, double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8,
+        double weightDecay = 1e-2)
         : base(parameters, learningRate, beta1, beta2, eps, weightDecay)
     {
     }
 
     /// <summary>AdamW on groups of parameters, each with its own learning rate and weight decay where it has one.</summary>
     /// <inheritdoc cref="AdamW(IEnumerable{Tensor}, double, double, double, double, double)"/>
-    public AdamW(IEnumerable<ParamGroup> groups, double learningRate = 1e-3, double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8, double weightDecay = 1e-2)
+    public AdamW(IEnumerable<ParamGroup> groups, double learningRate = 1e-3, double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8,
+        double weightDecay = 1e-2)
         : base(groups, learningRate, beta1, beta2, eps, weightDecay)
     {
     }

@@ -3,8 +3,8 @@ using Hybrid.NN;
 namespace Hybrid.Optim;
 
 /// <summary>
-/// Sets an optimiser's learning rates by a formula of the epoch, each from the rate that its group started with. Call <see cref="Step"/> after each epoch.
-/// See PyTorch's <c>lr_scheduler</c>.
+/// Sets an optimiser's learning rates by a formula of the epoch, each from the rate that its group started with. Call <see cref="Step"/>
+/// after each epoch. See PyTorch's <c>lr_scheduler</c>.
 /// </summary>
 public abstract class LRScheduler
 {
@@ -71,8 +71,8 @@ public sealed class StepLR : LRScheduler
 }
 
 /// <summary>
-/// Half a cosine from the first learning rate to the least (Loshchilov and Hutter, "SGDR", 2017): ηmin + (η₀ − ηmin)(1 + cos(π epoch / tMax)) / 2; it rises again after
-/// tMax. See PyTorch's <c>CosineAnnealingLR</c>.
+/// Half a cosine from the first learning rate to the least (Loshchilov and Hutter, "SGDR", 2017): ηmin + (η₀ − ηmin)(1 + cos(π epoch /
+/// tMax)) / 2; it rises again after tMax. See PyTorch's <c>CosineAnnealingLR</c>.
 /// </summary>
 public sealed class CosineAnnealingLR : LRScheduler
 {

@@ -36,7 +36,8 @@ public abstract partial class Optimizer
         {
             if (!seen.Add(parameter))
             {
-                throw new ArgumentException($"{Name}: a parameter of shape {parameter.Shape} is given twice, expected each parameter in one group, once");
+                throw new ArgumentException(
+                    $"{Name}: a parameter of shape {parameter.Shape} is given twice, expected each parameter in one group, once");
             }
         }
         foreach (var group in ParamGroups)
@@ -63,14 +64,15 @@ public abstract partial class Optimizer
         }
     }
 
-    /// <summary>Names of the tensors that each parameter's state holds, such as <c>exp_avg</c>: all of them start as zeros, shaped like the parameter.</summary>
+    /// <summary>Names of the tensors that each parameter's state holds, such as <c>exp_avg</c>: all of them start as zeros, shaped like the
+    /// parameter.</summary>
     protected abstract IReadOnlyList<string> StateNames { get; }
 
     private string Name => GetType().Name;
 
     /// <summary>Drops the gradients of all parameters.</summary>
-    /// <param name="setToNone">True sets <see cref="Tensor.Grad"/> to null, so that a parameter without a gradient is left alone by <see cref="Step"/>; false fills
-    /// it with zeros.</param>
+    /// <param name="setToNone">True sets <see cref="Tensor.Grad"/> to null, so that a parameter without a gradient is left alone by
+    /// <see cref="Step"/>; false fills it with zeros.</param>
     public void ZeroGrad(bool setToNone = true)
     {
         foreach (var parameter in parameters)

@@ -5,9 +5,9 @@ public abstract partial class Optimizer
     private const string StepName = "step";
 
     /// <summary>
-    /// All that the optimiser remembers, as named tensors that <see cref="IO.Safetensors.Save"/> takes: for the i-th parameter <c>state.i.step</c> and, say,
-    /// <c>state.i.exp_avg</c>; for the g-th group <c>param_groups.g.lr</c>, <c>.weight_decay</c> and, under a schedule, <c>.initial_lr</c>. The other
-    /// hyper-parameters are the constructor's.
+    /// All that the optimiser remembers, as named tensors that <see cref="IO.Safetensors.Save"/> takes: for the i-th parameter
+    /// <c>state.i.step</c> and, say, <c>state.i.exp_avg</c>; for the g-th group <c>param_groups.g.lr</c>, <c>.weight_decay</c> and, under a
+    /// schedule, <c>.initial_lr</c>. The other hyper-parameters are the constructor's.
     /// </summary>
     /// <returns>The tensors; those of the state share memory with the optimiser's.</returns>
     public OrderedDictionary<string, Tensor> StateDict()
@@ -34,7 +34,8 @@ public abstract partial class Optimizer
         return dict;
     }
 
-    /// <summary>Goes on from what <see cref="StateDict"/> gave. Everything is checked first: when an entry does not fit, nothing changes.</summary>
+    /// <summary>Goes on from what <see cref="StateDict"/> gave. Everything is checked first: when an entry does not fit, nothing
+    /// changes.</summary>
     /// <param name="dict">The state of an optimiser of this kind over parameters of the same shapes, in the same groups.</param>
     /// <exception cref="ArgumentException">An entry is missing, unexpected, or of another shape; the message lists all.</exception>
     public void LoadStateDict(IReadOnlyDictionary<string, Tensor> dict)
@@ -119,7 +120,8 @@ public abstract partial class Optimizer
             ReadNumber(dict, prefix + "initial_lr", required: false, known, problems));
     }
 
-    private static double? ReadNumber(IReadOnlyDictionary<string, Tensor> dict, string key, bool required, HashSet<string> known, List<string> problems)
+    private static double? ReadNumber(
+        IReadOnlyDictionary<string, Tensor> dict, string key, bool required, HashSet<string> known, List<string> problems)
     {
         known.Add(key);
         if (!dict.TryGetValue(key, out var tensor))

@@ -3,7 +3,8 @@ using Hybrid.NN;
 namespace Hybrid.Optim;
 
 /// <summary>Parameters that share a learning rate and a weight decay. See PyTorch's parameter groups.</summary>
-/// <example><code>new SGD([new ParamGroup(body.Parameters()), new ParamGroup(head.Parameters(), learningRate: 0.1)], learningRate: 0.01)</code></example>
+/// <example><code>new SGD([new ParamGroup(body.Parameters()), new ParamGroup(head.Parameters(), learningRate: 0.1)], learningRate:
+/// 0.01)</code></example>
 public sealed class ParamGroup
 {
     private double? learningRate;
@@ -27,11 +28,13 @@ public sealed class ParamGroup
             ArgumentNullException.ThrowIfNull(parameter, nameof(parameters));
             if (!parameter.IsLeaf)
             {
-                throw new ArgumentException($"ParamGroup: a tensor of shape {parameter.Shape} is the result of {parameter.GradFn}, expected a leaf");
+                throw new ArgumentException(
+                    $"ParamGroup: a tensor of shape {parameter.Shape} is the result of {parameter.GradFn}, expected a leaf");
             }
             if (!parameter.DType.IsFloating())
             {
-                throw new ArgumentException($"ParamGroup: a tensor of shape {parameter.Shape} is {parameter.DType.Name()}, expected float32 or float64");
+                throw new ArgumentException(
+                    $"ParamGroup: a tensor of shape {parameter.Shape} is {parameter.DType.Name()}, expected float32 or float64");
             }
         }
     }

@@ -4,8 +4,8 @@ using Hybrid.NN;
 namespace Hybrid.Optim;
 
 /// <summary>
-/// Stochastic gradient descent: θ ← θ − η g, with momentum b ← μ b + (1 − dampening) g and θ ← θ − η b, or by Nesterov θ ← θ − η (g + μ b), where g includes
-/// weightDecay · θ. See PyTorch's <c>optim.SGD</c> (which, unlike Sutskever et al., 2013, keeps η out of b).
+/// Stochastic gradient descent: θ ← θ − η g, with momentum b ← μ b + (1 − dampening) g and θ ← θ − η b, or by Nesterov θ ← θ − η (g + μ b),
+/// where g includes weightDecay · θ. See PyTorch's <c>optim.SGD</c> (which, unlike Sutskever et al., 2013, keeps η out of b).
 /// </summary>
 public sealed class SGD : Optimizer
 {
@@ -20,16 +20,19 @@ public sealed class SGD : Optimizer
     /// <param name="dampening">What is taken from the gradient's share in the momentum.</param>
     /// <param name="weightDecay">The L2 penalty, 0 or more.</param>
     /// <param name="nesterov">Whether to look ahead; needs momentum, and no dampening.</param>
-    /// <exception cref="ArgumentException">There is no parameter, one is no floating leaf, or Nesterov's conditions do not hold.</exception>
+    /// <exception cref="ArgumentException">There is no parameter, one is no floating leaf, or Nesterov's conditions do not
+    /// hold.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A number is out of its range.</exception>
-    public SGD(IEnumerable<Tensor> parameters, double learningRate = 1e-3, double momentum = 0, double dampening = 0, double weightDecay = 0, bool nesterov = false)
+    public SGD(IEnumerable<Tensor> parameters, double learningRate = 1e-3, double momentum = 0, double dampening = 0, double weightDecay = 0,
+        bool nesterov = false)
         : this([new ParamGroup(parameters)], learningRate, momentum, dampening, weightDecay, nesterov)
     {
     }
 
     /// <summary>Gradient descent on groups of parameters, each with its own learning rate and weight decay where it has one.</summary>
     /// <inheritdoc cref="SGD(IEnumerable{Tensor}, double, double, double, double, bool)"/>
-    public SGD(IEnumerable<ParamGroup> groups, double learningRate = 1e-3, double momentum = 0, double dampening = 0, double weightDecay = 0, bool nesterov = false)
+    public SGD(IEnumerable<ParamGroup> groups, double learningRate = 1e-3, double momentum = 0, double dampening = 0, double weightDecay = 0,
+        bool nesterov = false)
         : base(groups, learningRate, weightDecay)
     {
         Require.NotNegative(nameof(SGD), nameof(momentum), momentum);

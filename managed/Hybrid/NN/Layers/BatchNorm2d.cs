@@ -1,8 +1,9 @@
 namespace Hybrid.NN;
 
 /// <summary>
-/// Batch normalisation of images (Ioffe and Szegedy, 2015): each channel is shifted and scaled to mean 0 and variance 1 over the batch, then by a learnt bias and
-/// weight. In evaluation running estimates take the place of the batch's statistics. See PyTorch's <c>nn.BatchNorm2d</c>.
+/// Batch normalisation of images (Ioffe and Szegedy, 2015): each channel is shifted and scaled to mean 0 and variance 1 over the batch,
+/// then by a learnt bias and weight. In evaluation running estimates take the place of the batch's statistics. See PyTorch's
+/// <c>nn.BatchNorm2d</c>.
 /// </summary>
 public sealed partial class BatchNorm2d : Module<Tensor, Tensor>
 {
@@ -14,7 +15,8 @@ public sealed partial class BatchNorm2d : Module<Tensor, Tensor>
     /// <param name="eps">Added to the variance, 0 or more.</param>
     /// <param name="momentum">The newest batch's share in the running estimates, 0 to 1; null for the plain average of all batches.</param>
     /// <param name="affine">Whether there are a weight and a bias.</param>
-    /// <param name="trackRunningStats">Whether there are running estimates; without, the batch's own statistics are used in evaluation too.</param>
+    /// <param name="trackRunningStats">Whether there are running estimates; without, the batch's own statistics are used in evaluation
+    /// too.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is out of its range.</exception>
     public BatchNorm2d(long numFeatures, double eps = 1e-5, double? momentum = 0.1, bool affine = true, bool trackRunningStats = true)
     {
@@ -57,7 +59,8 @@ public sealed partial class BatchNorm2d : Module<Tensor, Tensor>
     /// <summary>Normalises a batch. In training it also updates the running estimates.</summary>
     /// <param name="x">[N, numFeatures, H, W]; in training at least two values a channel</param>
     /// <returns>x's shape</returns>
-    /// <exception cref="ShapeException">The input is not four-dimensional or has other channels, or training has one value a channel.</exception>
+    /// <exception cref="ShapeException">The input is not four-dimensional or has other channels, or training has one value a
+    /// channel.</exception>
     public override Tensor Forward(Tensor x)
     {
         ArgumentNullException.ThrowIfNull(x);

@@ -2,7 +2,8 @@ using System.Collections;
 
 namespace Hybrid.NN;
 
-/// <summary>Modules one after the other: the output of each is the input of the next. Its children are named 0, 1, …. See PyTorch's <c>nn.Sequential</c>.</summary>
+/// <summary>Modules one after the other: the output of each is the input of the next. Its children are named 0, 1, …. See PyTorch's
+/// <c>nn.Sequential</c>.</summary>
 /// <example><code>var mlp = new Sequential(new Linear(784, 128), new ReLU(), new Linear(128, 10));</code></example>
 public sealed class Sequential : Module<Tensor, Tensor>, IReadOnlyList<Module<Tensor, Tensor>>
 {

@@ -19,8 +19,8 @@ public sealed partial class Conv2d : Module<Tensor, Tensor>
     /// <param name="bias">Whether to add a bias.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is out of its range.</exception>
     /// <exception cref="ArgumentException">The groups do not divide the channels.</exception>
-    public Conv2d(long inChannels, long outChannels, Size2 kernel, Size2? stride = null, Size2 padding = default, Size2? dilation = null, int groups = 1,
-        bool bias = true)
+    public Conv2d(long inChannels, long outChannels, Size2 kernel, Size2? stride = null, Size2 padding = default, Size2? dilation = null,
+        int groups = 1, bool bias = true)
     {
         (this.stride, this.padding, this.dilation, this.groups) = (stride ?? 1, padding, dilation ?? 1, groups);
         Require.Positive(nameof(Conv2d), nameof(inChannels), inChannels);

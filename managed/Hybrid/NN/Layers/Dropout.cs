@@ -1,8 +1,8 @@
 namespace Hybrid.NN;
 
 /// <summary>
-/// Zeroes each element with probability p in training, and divides the others by 1 − p (Srivastava et al., 2014); passes through in evaluation. See
-/// PyTorch's <c>nn.Dropout</c>.
+/// Zeroes each element with probability p in training, and divides the others by 1 − p (Srivastava et al., 2014); passes through in
+/// evaluation. See PyTorch's <c>nn.Dropout</c>.
 /// </summary>
 public sealed partial class Dropout : Module<Tensor, Tensor>
 {

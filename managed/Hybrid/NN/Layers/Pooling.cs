@@ -5,7 +5,8 @@ namespace Hybrid.NN;
 /// <param name="stride">How far the window moves; the kernel when null.</param>
 /// <param name="padding">What is added on each side, up to half the kernel; it never wins.</param>
 /// <param name="dilation">Distance between the window's elements; 1 when null.</param>
-public sealed partial class MaxPool2d(Size2 kernel, Size2? stride = null, Size2 padding = default, Size2? dilation = null) : Module<Tensor, Tensor>
+public sealed partial class MaxPool2d(Size2 kernel, Size2? stride = null, Size2 padding = default, Size2? dilation = null)
+    : Module<Tensor, Tensor>
 {
     /// <summary>Pools.</summary>
     /// <param name="x">[N, C, H, W], or [C, H, W] for one sample</param>
@@ -22,7 +23,8 @@ public sealed partial class MaxPool2d(Size2 kernel, Size2? stride = null, Size2 
 /// <param name="stride">How far the window moves; the kernel when null.</param>
 /// <param name="padding">Zeros on each side, up to half the kernel.</param>
 /// <param name="countIncludePad">Whether padding counts in the average.</param>
-public sealed partial class AvgPool2d(Size2 kernel, Size2? stride = null, Size2 padding = default, bool countIncludePad = true) : Module<Tensor, Tensor>
+public sealed partial class AvgPool2d(Size2 kernel, Size2? stride = null, Size2 padding = default, bool countIncludePad = true)
+    : Module<Tensor, Tensor>
 {
     /// <summary>Pools.</summary>
     /// <param name="x">[N, C, H, W], or [C, H, W] for one sample</param>
