@@ -16,8 +16,7 @@ public static partial class F
         ArgumentNullException.ThrowIfNull(x);
         if (!(p >= 0 && p <= 1))
             throw new ArgumentOutOfRangeException(null, $"Dropout: p is {p}; 0 to 1 was expected");
-        if (!x.DType.IsFloating())
-            throw new DTypeException($"Dropout: input is {x.DType.Name()}; float32 or float64 was expected");
+        Checks.Floating("Dropout", x);
         if (!training || p == 0)
             return x;
         var mask = Tensor.EmptyLike(x);

@@ -37,7 +37,7 @@ namespace Hybrid.NN
             var axis = logits.Dim == 1 ? 0 : 1;
             if (labels.DType.IsFloating())
             {
-                LossOps.RequireSameShape("CrossEntropy", logits, labels);
+                Checks.LikeInput("CrossEntropy", logits, labels);
                 var target = labelSmoothing == 0 ? labels : labels * (1 - labelSmoothing) + labelSmoothing / logits.Shape[axis];
                 return LossOps.Reduce(-(target * logits.LogSoftmax(axis)).Sum(axis), reduction);
             }
@@ -63,6 +63,7 @@ namespace Hybrid.NN
             if (logProbabilities.Dim == 0)
                 throw new ShapeException("NllLoss: log-probabilities are []; [N, C], [N, C, d1, ...] or [C] was expected");
             var axis = logProbabilities.Dim == 1 ? 0 : 1;
+            Checks.Floating("NllLoss", logProbabilities);
             LossOps.RequireLabels("NllLoss", logProbabilities.Shape, axis, labels);
             var index = labels.To(DType.Int64);
             var counted = index.Ne(ignoreIndex);
@@ -106,7 +107,7 @@ namespace Hybrid.NN
         {
             ArgumentNullException.ThrowIfNull(probabilities);
             ArgumentNullException.ThrowIfNull(target);
-            LossOps.RequireSameShape("BinaryCrossEntropy", probabilities, target);
+            Checks.LikeInput("BinaryCrossEntropy", probabilities, target);
             return LossOps.Reduce(LossOps.BinaryCrossEntropy(probabilities, target), reduction);
         }
 
@@ -121,7 +122,7 @@ namespace Hybrid.NN
         {
             ArgumentNullException.ThrowIfNull(logits);
             ArgumentNullException.ThrowIfNull(target);
-            LossOps.RequireSameShape("BinaryCrossEntropyWithLogits", logits, target);
+            Checks.LikeInput("BinaryCrossEntropyWithLogits", logits, target);
             return LossOps.Reduce(logits.Softplus() - target * logits, reduction);
         }
     }
@@ -141,12 +142,6 @@ namespace Hybrid
             Reduction.Sum => loss.Sum(),
             _ => throw new ArgumentOutOfRangeException(nameof(reduction), reduction, "Reduction: None, Mean or Sum was expected"),
         };
-
-        internal static void RequireSameShape(string op, Tensor x, Tensor target)
-        {
-            if (x.Shape != target.Shape)
-                throw new ShapeException($"{op}: input is {x.Shape}, target {target.Shape}; equal shapes were expected");
-        }
 
         internal static void RequireLabels(string op, Shape logits, int axis, Tensor labels)
         {

@@ -97,6 +97,7 @@ public partial class Tensor
     /// <summary>The variance of all elements. See PyTorch's <c>var</c>.</summary>
     /// <param name="unbiased">whether to divide by one less than their number</param>
     /// <returns>[]; NaN over fewer than two elements (biased: over none)</returns>
+    /// <exception cref="DTypeException">This tensor is not floating.</exception>
     public Tensor Var(bool unbiased = true) => Var([], unbiased);
 
     /// <summary>The variance along one axis. See PyTorch's <c>var</c>.</summary>
@@ -104,6 +105,7 @@ public partial class Tensor
     /// <param name="unbiased">whether to divide by one less than the extent</param>
     /// <param name="keepDim">whether the axis stays, with extent 1</param>
     /// <returns>this tensor's shape without <paramref name="dim"/></returns>
+    /// <exception cref="DTypeException">This tensor is not floating.</exception>
     public Tensor Var(int dim, bool unbiased = true, bool keepDim = false) => Var([dim], unbiased, keepDim);
 
     /// <summary>The variance along several axes. See PyTorch's <c>var</c>.</summary>
@@ -111,34 +113,35 @@ public partial class Tensor
     /// <param name="unbiased">whether to divide by one less than the number of elements</param>
     /// <param name="keepDim">whether the axes stay, with extent 1</param>
     /// <returns>this tensor's shape without <paramref name="dims"/></returns>
-    public Tensor Var(ReadOnlySpan<int> dims, bool unbiased = true, bool keepDim = false)
-    {
-        var squares = (this - Mean(dims, keepDim: true)).Square().Sum(dims, keepDim);
-        var count = squares.NumElements == 0 ? 0 : NumElements / squares.NumElements;
-        return squares / Math.Max(0, count - (unbiased ? 1 : 0));
-    }
+    /// <exception cref="DTypeException">This tensor is not floating.</exception>
+    public Tensor Var(ReadOnlySpan<int> dims, bool unbiased = true, bool keepDim = false) => ReduceOps.Variance("Var", this, dims, unbiased, keepDim);
 
     /// <summary>The standard deviation of all elements; the gradient where it is 0 is 0. See PyTorch's <c>std</c>.</summary>
     /// <param name="unbiased">whether to divide by one less than their number</param>
     /// <returns>[]; NaN over fewer than two elements (biased: over none)</returns>
-    public Tensor Std(bool unbiased = true) => ReduceOps.Root(Var(unbiased));
+    /// <exception cref="DTypeException">This tensor is not floating.</exception>
+    public Tensor Std(bool unbiased = true) => ReduceOps.Root(ReduceOps.Variance("Std", this, [], unbiased, keepDim: false));
 
     /// <summary>The standard deviation along one axis; the gradient where it is 0 is 0. See PyTorch's <c>std</c>.</summary>
     /// <param name="dim">the axis; negative counts from the end</param>
     /// <param name="unbiased">whether to divide by one less than the extent</param>
     /// <param name="keepDim">whether the axis stays, with extent 1</param>
     /// <returns>this tensor's shape without <paramref name="dim"/></returns>
-    public Tensor Std(int dim, bool unbiased = true, bool keepDim = false) => ReduceOps.Root(Var(dim, unbiased, keepDim));
+    /// <exception cref="DTypeException">This tensor is not floating.</exception>
+    public Tensor Std(int dim, bool unbiased = true, bool keepDim = false) =>
+        ReduceOps.Root(ReduceOps.Variance("Std", this, [dim], unbiased, keepDim));
 
     /// <summary>The Euclidean norm of all elements; the gradient where it is 0 is 0. See PyTorch's <c>norm</c>.</summary>
     /// <returns>[]</returns>
-    public Tensor Norm() => ReduceOps.Root(Square().Sum());
+    /// <exception cref="DTypeException">This tensor is not floating.</exception>
+    public Tensor Norm() => ReduceOps.Norm(this, [], keepDim: false);
 
     /// <summary>The Euclidean norm along one axis; the gradient where it is 0 is 0. See PyTorch's <c>norm</c>.</summary>
     /// <param name="dim">the axis; negative counts from the end</param>
     /// <param name="keepDim">whether the axis stays, with extent 1</param>
     /// <returns>this tensor's shape without <paramref name="dim"/></returns>
-    public Tensor Norm(int dim, bool keepDim = false) => ReduceOps.Root(Square().Sum(dim, keepDim));
+    /// <exception cref="DTypeException">This tensor is not floating.</exception>
+    public Tensor Norm(int dim, bool keepDim = false) => ReduceOps.Norm(this, [dim], keepDim);
 
     /// <summary>The index of the largest element, the first among equals, counted in row-major order; a NaN wins. See PyTorch's <c>argmax</c>.</summary>
     /// <returns>[], int64</returns>
@@ -231,6 +234,20 @@ internal static class ReduceOps
         var indices = ArgReduce(x, dim, keepDim: true, maximum);
         var values = x.Dim == 0 ? x.Clone() : x.Gather(dim, indices);
         return keepDim || x.Dim == 0 ? (values, indices) : (values.Squeeze(dim), indices.Squeeze(dim));
+    }
+
+    internal static Tensor Variance(string name, Tensor x, ReadOnlySpan<int> dims, bool unbiased, bool keepDim)
+    {
+        Checks.Floating(name, x);
+        var squares = (x - x.Mean(dims, keepDim: true)).Square().Sum(dims, keepDim);
+        var count = squares.NumElements == 0 ? 0 : x.NumElements / squares.NumElements;
+        return squares / Math.Max(0, count - (unbiased ? 1 : 0));
+    }
+
+    internal static Tensor Norm(Tensor x, ReadOnlySpan<int> dims, bool keepDim)
+    {
+        Checks.Floating("Norm", x);
+        return Root(x.Square().Sum(dims, keepDim));
     }
 
     /// <summary>√v whose gradient at 0 is 0: PyTorch's choice for std and norm.</summary>

@@ -25,6 +25,7 @@ public partial class Tensor
     /// <exception cref="DTypeException">This tensor is not floating.</exception>
     public Tensor LogSumExp(int dim, bool keepDim = false)
     {
+        Checks.Floating("LogSumExp", this);
         if (NumElements == 0)
             return Sum(dim, keepDim) + double.NegativeInfinity;
         // The shift is a constant: it cancels in the value and in every derivative. One that is infinite would make ∞ - ∞ of it.

@@ -28,6 +28,18 @@ internal sealed class WrongInputTests
 
     static IEnumerable<Mistake> Mistakes =>
     [
+        .. ElementwiseOps.UnaryOps.Where(row => row.IsFloating).Select(row => DTypes(row.Op.ToString(), "integers", [Integers(1, 2)],
+            t => ElementwiseOps.Unary(row.Op, t[0], row.Default))),
+        .. ElementwiseOps.BinaryOps.Select(row => Shape(row.Op.ToString(), "shapes", [X(2, 3), X(4)], t => ElementwiseOps.Binary(row.Op, t[0], t[1]))),
+        .. ElementwiseOps.CompareOps.Select(row => Shape(row.Op.ToString(), "shapes", [X(2, 3), X(3, 2)], t => ElementwiseOps.Compare(row.Op, t[0], t[1]))),
+        DTypes("Var", "integers", [Integers(1, 2)], t => t[0].Var()),
+        DTypes("Std", "integers", [Integers(1, 2)], t => t[0].Std(0)),
+        DTypes("Norm", "integers", [Integers(1, 2)], t => t[0].Norm()),
+        DTypes("LogSumExp", "integers", [Integers(1, 2)], t => t[0].LogSumExp(0)),
+        DTypes("NllLoss", "integers", [() => Tensor.From(new long[6]).Reshape(2, 3), Integers(0, 1)], t => F.NllLoss(t[0], t[1])),
+        DTypes("CrossEntropy", "probabilities of another dtype", [X(2, 3), Double(2, 3)], t => F.CrossEntropy(t[0], t[1])),
+        DTypes("BinaryCrossEntropy", "two dtypes", [() => Tensor.Full([2], 0.5), Double(2)], t => F.BinaryCrossEntropy(t[0], t[1])),
+        DTypes("BinaryCrossEntropyWithLogits", "integers", [Integers(0, 1), Integers(0, 1)], t => F.BinaryCrossEntropyWithLogits(t[0], t[1])),
         Range("Sum", "no such axis", [X(2, 3)], t => t[0].Sum(2)),
         Range("Mean", "no such axis from the end", [X(2, 3)], t => t[0].Mean(-3)),
         Argument("Sum", "an axis twice", [X(2, 3)], t => t[0].Sum([1, -1])),
