@@ -13,8 +13,10 @@ struct Case {
 std::string describe(const Case &c)
 {
     testing::Message m;
-    m << "n " << c.n << " c " << c.c << " h " << c.h << " w " << c.w << " k " << c.k << " r " << c.r << " s " << c.s << " stride " << c.p.stride[0] << "," << c.p.stride[1]
-      << " padding " << c.p.padding[0] << "," << c.p.padding[1] << " dilation " << c.p.dilation[0] << "," << c.p.dilation[1] << " groups " << c.p.groups;
+    m << "n " << c.n << " c " << c.c << " h " << c.h << " w " << c.w << " k " << c.k << " r " << c.r << " s " << c.s
+      << " stride " << c.p.stride[0] << "," << c.p.stride[1]
+      << " padding " << c.p.padding[0] << "," << c.p.padding[1]
+      << " dilation " << c.p.dilation[0] << "," << c.p.dilation[1] << " groups " << c.p.groups;
     return m.GetString();
 }
 
@@ -41,7 +43,8 @@ struct Operands {
 std::vector<int64_t> shape_of(const View &v) { return {v.tensor.shape, v.tensor.shape + v.tensor.ndim}; }
 
 // Runs `call` on the reference and on every ISA, each into outputs of its own, which must agree.
-template <typename Call> void compare(int32_t dtype, const std::vector<std::vector<int64_t>> &shapes, const Layout &layout, double terms, Call call)
+template <typename Call> void compare(int32_t dtype, const std::vector<std::vector<int64_t>> &shapes, const Layout &layout, double terms,
+                                      Call call)
 {
     auto run = [&](const char *isa) {
         std::vector<View> outputs;

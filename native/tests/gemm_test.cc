@@ -1,4 +1,5 @@
-// The matrix product's internals: every packing, tile edge, cut and the two ways (built-in and BLAS), against the reference, under each ISA.
+// The matrix product's internals: every packing, tile edge, cut and the two ways (built-in and BLAS), against the reference,
+// under each ISA.
 #include "kernel_view.h"
 
 #include <array>
@@ -51,7 +52,8 @@ std::vector<Ways> all_ways()
 bool has_blas() { return std::string(hy_cpu_device(isas()[0].c_str())->info.blas) != "none"; }
 
 // y by every way on every ISA against the reference. `may_refuse`: the BLAS cannot express these operands.
-void compare(const hy_tensor &a, const hy_tensor &b, const hy_tensor *bias, const std::vector<int64_t> &shape, const Layout &layout = {}, bool may_refuse = false)
+void compare(const hy_tensor &a, const hy_tensor &b, const hy_tensor *bias, const std::vector<int64_t> &shape, const Layout &layout = {},
+             bool may_refuse = false)
 {
     hy_device *reference = hy_cpu_device("reference");
     View want(a.dtype, shape, layout);
@@ -74,7 +76,8 @@ void compare(const hy_tensor &a, const hy_tensor &b, const hy_tensor *bias, cons
     }
 }
 
-void compare_sizes(int32_t dtype, int64_t m, int64_t n, int64_t k, const Layout &la = {}, const Layout &lb = {}, const Layout &ly = {}, bool may_refuse = false)
+void compare_sizes(int32_t dtype, int64_t m, int64_t n, int64_t k, const Layout &la = {}, const Layout &lb = {}, const Layout &ly = {},
+                   bool may_refuse = false)
 {
     SCOPED_TRACE(testing::Message() << hy_dtype_name(dtype) << " m " << m << " n " << n << " k " << k);
     View a(dtype, {m, k}, la), b(dtype, {k, n}, lb), bias(dtype, {n});
@@ -154,7 +157,8 @@ TEST(Gemm, NothingToDo)
 TEST(Gemm, BatchesBroadcast)
 {
     for (int32_t dtype : {HY_FLOAT32, HY_FLOAT64}) {
-        View a(dtype, {3, 1, 10, 20}), b(dtype, {4, 20, 18}), bias(dtype, {18}, Layout{{}, 2}), flat(dtype, {20, 18}), rows(dtype, {3, 4, 1, 20});
+        View a(dtype, {3, 1, 10, 20}), b(dtype, {4, 20, 18}), bias(dtype, {18}, Layout{{}, 2});
+        View flat(dtype, {20, 18}), rows(dtype, {3, 4, 1, 20});
         View turned(dtype, {3, 4, 10, 20}, Layout{{2, 0, 3, 1}});
         for (View *v : {&a, &b, &bias, &flat, &rows, &turned}) v->fill_random(5);
         compare(a.tensor, b.tensor, nullptr, {3, 4, 10, 18});

@@ -56,7 +56,8 @@ public:
         std::mt19937 random(seed);
         std::uniform_real_distribution<double> uniform(-1, 1);
         each([&](int64_t at) { put(at, uniform(random)); });
-        elements = std::min(elements, elements_behind_guard() + guard); // an operand ends where its memory ends: a read past it is AddressSanitizer's
+        // An operand ends where its memory ends: a read past it is AddressSanitizer's to find.
+        elements = std::min(elements, elements_behind_guard() + guard);
         bytes.resize((size_t)(elements * hy_dtype_size(tensor.dtype)));
         bytes.shrink_to_fit();
         tensor.data = bytes.data() + guard * hy_dtype_size(tensor.dtype);

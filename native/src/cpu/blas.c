@@ -9,10 +9,10 @@
 
 /* From cblas.h, whose place differs between distributions. */
 enum { ROW_MAJOR = 101, NO_TRANSPOSE = 111, TRANSPOSE = 112 };
-void cblas_sgemm(int order, int a_transposed, int b_transposed, int m, int n, int k, float alpha, const float *a, int lda, const float *b, int ldb,
-                 float beta, float *c, int ldc);
-void cblas_dgemm(int order, int a_transposed, int b_transposed, int m, int n, int k, double alpha, const double *a, int lda, const double *b, int ldb,
-                 double beta, double *c, int ldc);
+void cblas_sgemm(int order, int a_transposed, int b_transposed, int m, int n, int k, float alpha, const float *a, int lda, const float *b,
+                 int ldb, float beta, float *c, int ldc);
+void cblas_dgemm(int order, int a_transposed, int b_transposed, int m, int n, int k, double alpha, const double *a, int lda,
+                 const double *b, int ldb, double beta, double *c, int ldc);
 char *openblas_get_config(void);
 
 static char name[64];

@@ -85,7 +85,8 @@ static hy_status pad(hy_device *device, const hy_tensor *x, int64_t top, int64_t
     memset((char *)p->owned + bytes, 0, SLACK_BYTES);
     int64_t plane = p->view.shape[2] * p->view.shape[3];
     padding_job job = {x, top, left, bottom, right, p->owned};
-    hy_parallel_for(x->shape[0] * x->shape[1], plane < PLANE_ELEMENTS ? PLANE_ELEMENTS / (plane + 1) : 1, TYPED(x->dtype, pad_planes), &job);
+    hy_parallel_for(x->shape[0] * x->shape[1], plane < PLANE_ELEMENTS ? PLANE_ELEMENTS / (plane + 1) : 1, TYPED(x->dtype, pad_planes),
+                    &job);
     return HY_OK;
 }
 
@@ -121,8 +122,10 @@ static grid windows(const hy_conv2d_params *p, const hy_tensor *w, const hy_tens
     int64_t row = x->view.strides[2], count = 0;
     for (int64_t c = 0; c < w->shape[1]; c++)
         for (int64_t r = 0; r < w->shape[2]; r++)
-            for (int64_t s = 0; s < w->shape[3]; s++) offset[count++] = c * x->view.strides[1] + r * p->dilation[0] * row + s * p->dilation[1];
-    grid g = {offset, count ? offset[count - 1] : 0, y->shape[3], p->stride[0] * row, p->stride[1], pixels_of(y), x->view.strides[0], x->end};
+            for (int64_t s = 0; s < w->shape[3]; s++)
+                offset[count++] = c * x->view.strides[1] + r * p->dilation[0] * row + s * p->dilation[1];
+    grid g = {offset, count ? offset[count - 1] : 0, y->shape[3], p->stride[0] * row, p->stride[1], pixels_of(y), x->view.strides[0],
+              x->end};
     if (g.row_step == g.width * g.column_step) g.width = g.pixels; /* rows go on in one another, as in a 1 x 1 convolution */
     return g;
 }
@@ -136,7 +139,8 @@ static void set_batch(hy_gemm *g, int64_t images, int64_t groups)
 
 /* ---- Forward ---- */
 
-static hy_status forward(hy_device *device, const hy_conv2d_params *p, const planes *x, const planes *w, const hy_tensor *bias, const hy_tensor *y, int64_t *offset)
+static hy_status forward(hy_device *device, const hy_conv2d_params *p, const planes *x, const planes *w, const hy_tensor *bias,
+                         const hy_tensor *y, int64_t *offset)
 {
     const int64_t groups = p->groups, k = y->shape[1] / groups, depth = w->view.strides[0], c = w->view.shape[1], pixels = pixels_of(y);
     grid windows_of_x = windows(p, &w->view, y, x, offset);
@@ -155,7 +159,8 @@ static hy_status forward(hy_device *device, const hy_conv2d_params *p, const pla
     return HY_ISA(hy_gemm_run)(device, y->dtype, &g);
 }
 
-static hy_status conv2d(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *bias, const hy_tensor *y)
+static hy_status conv2d(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *bias,
+                        const hy_tensor *y)
 {
     planes px = {0}, pw = {0}, py = {0};
     void *offset = NULL;
@@ -186,7 +191,10 @@ static bool reaches(const hy_conv2d_params *p, int axis, int64_t residue, int64_
 
 static int64_t residues(const hy_conv2d_params *p, int axis, int64_t extent) { return p->stride[axis] < extent ? p->stride[axis] : extent; }
 
-static int64_t places(const hy_conv2d_params *p, int axis, int64_t extent, int64_t residue) { return (extent - residue - 1) / p->stride[axis] + 1; }
+static int64_t places(const hy_conv2d_params *p, int axis, int64_t extent, int64_t residue)
+{
+    return (extent - residue - 1) / p->stride[axis] + 1;
+}
 
 /* How far windows of any residue reach over the gradient's borders. */
 static void reach(const hy_conv2d_params *p, int axis, int64_t extent, int64_t kernel, int64_t out_extent, int64_t *before, int64_t *after)
@@ -203,8 +211,8 @@ static void reach(const hy_conv2d_params *p, int axis, int64_t extent, int64_t k
 }
 
 /* The reduction of one residue: its kernel places, for every output channel. Returns how many; the offsets are into dy and into w. */
-static int64_t taps_of_residue(const hy_conv2d_params *p, const hy_tensor *w, const planes *dy, const int64_t residue[2], const int64_t before[2],
-                               int64_t *dy_offset, int64_t *w_offset, int64_t *greatest)
+static int64_t taps_of_residue(const hy_conv2d_params *p, const hy_tensor *w, const planes *dy, const int64_t residue[2],
+                               const int64_t before[2], int64_t *dy_offset, int64_t *w_offset, int64_t *greatest)
 {
     int64_t count = 0, down, right;
     *greatest = 0;
@@ -224,10 +232,11 @@ static int64_t taps_of_residue(const hy_conv2d_params *p, const hy_tensor *w, co
 }
 
 /* The gradient of one residue's pixels, dense in `dx`. */
-static hy_status residue_grad(hy_device *device, const hy_conv2d_params *p, const planes *dy, const planes *w, const int64_t residue[2], const int64_t before[2],
-                              const hy_tensor *dx, int64_t *offset)
+static hy_status residue_grad(hy_device *device, const hy_conv2d_params *p, const planes *dy, const planes *w, const int64_t residue[2],
+                              const int64_t before[2], const hy_tensor *dx, int64_t *offset)
 {
-    const int64_t groups = p->groups, k = dy->view.shape[1] / groups, c = w->view.shape[1], taps = pixels_of(&w->view), pixels = pixels_of(dx);
+    const int64_t groups = p->groups, k = dy->view.shape[1] / groups, c = w->view.shape[1], taps = pixels_of(&w->view);
+    const int64_t pixels = pixels_of(dx);
     int64_t *w_offset = offset + k * taps;
     grid g_dy = {.offset = offset, .width = dx->shape[3], .row_step = dy->view.strides[2], .column_step = 1, .end = dy->end};
     hy_gemm g = {.m = c, .n = pixels, .c = dx->data, .c_row_stride = pixels, .c_col_stride = 1};
@@ -244,7 +253,8 @@ static hy_status residue_grad(hy_device *device, const hy_conv2d_params *p, cons
 }
 
 /* One residue after another: each is a convolution of dy with stride 1, whose pixels lie `stride` apart in dx. */
-static hy_status input_grad(hy_device *device, const hy_conv2d_params *p, const planes *dy, const planes *w, const int64_t before[2], const hy_tensor *dx, int64_t *offset)
+static hy_status input_grad(hy_device *device, const hy_conv2d_params *p, const planes *dy, const planes *w, const int64_t before[2],
+                            const hy_tensor *dx, int64_t *offset)
 {
     for (int64_t i = 0; i < residues(p, 0, dx->shape[2]); i++) {
         for (int64_t j = 0; j < residues(p, 1, dx->shape[3]); j++) {
@@ -265,13 +275,15 @@ static hy_status input_grad(hy_device *device, const hy_conv2d_params *p, const 
     return HY_OK;
 }
 
-static hy_status conv2d_input_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *dy, const hy_tensor *w, const hy_tensor *dx)
+static hy_status conv2d_input_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *dy, const hy_tensor *w,
+                                   const hy_tensor *dx)
 {
     planes pdy = {0}, pw = {0};
     void *offset = NULL;
     int64_t before[2], after[2];
     if (hy_numel(dx) == 0) return HY_OK;
-    for (int axis = 0; axis < 2; axis++) reach(p, axis, dx->shape[2 + axis], w->shape[2 + axis], dy->shape[2 + axis], &before[axis], &after[axis]);
+    for (int axis = 0; axis < 2; axis++)
+        reach(p, axis, dx->shape[2 + axis], w->shape[2 + axis], dy->shape[2 + axis], &before[axis], &after[axis]);
     hy_status status = pad(device, dy, before[0], before[1], after[0], after[1], &pdy);
     if (status == HY_OK) status = contiguous(device, w, &pw);
     if (status == HY_OK) status = hy_alloc(device, 2 * w->shape[0] / p->groups * pixels_of(w) * (int64_t)sizeof(int64_t), &offset);
@@ -284,14 +296,17 @@ static hy_status conv2d_input_grad(hy_device *device, const hy_conv2d_params *p,
 
 /* ---- Weight gradient ---- */
 
-static hy_status weight_grad(hy_device *device, const hy_conv2d_params *p, const planes *x, const planes *dy, const hy_tensor *dw, int64_t *offset)
+static hy_status weight_grad(hy_device *device, const hy_conv2d_params *p, const planes *x, const planes *dy, const hy_tensor *dw,
+                             int64_t *offset)
 {
     const int64_t groups = p->groups, k = dw->shape[0] / groups, depth = dw->strides[0], c = dw->shape[1], pixels = pixels_of(&dy->view);
     grid g_x = windows(p, dw, &dy->view, x, offset), g_dy = {.pixels = pixels, .image_step = dy->view.strides[0]};
     hy_gemm g = {.m = k, .n = depth, .k = dy->view.shape[0] * pixels, .c = dw->data, .c_row_stride = depth, .c_col_stride = 1};
     set_batch(&g, 1, groups);
-    g.a = (hy_gemm_operand){.data = dy->view.data, .batch_strides = {0, k * pixels}, .pack = PACK(dw->dtype, pack_planes), .context = &g_dy};
-    g.b = (hy_gemm_operand){.data = x->view.data, .batch_strides = {0, c * x->view.strides[1]}, .pack = PACK(dw->dtype, pack_patches), .context = &g_x};
+    g.a = (hy_gemm_operand){.data = dy->view.data, .batch_strides = {0, k * pixels}, .pack = PACK(dw->dtype, pack_planes),
+                            .context = &g_dy};
+    g.b = (hy_gemm_operand){.data = x->view.data, .batch_strides = {0, c * x->view.strides[1]}, .pack = PACK(dw->dtype, pack_patches),
+                            .context = &g_x};
     g.c_batch_strides[1] = k * depth;
     return HY_ISA(hy_gemm_run)(device, dw->dtype, &g);
 }
@@ -303,7 +318,8 @@ static void bias_grad(const planes *dy, const hy_tensor *dbias)
     hy_parallel_for(job.channels, elements < PLANE_ELEMENTS ? PLANE_ELEMENTS / elements : 1, TYPED(dbias->dtype, sum_channels), &job);
 }
 
-static hy_status conv2d_weight_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy, const hy_tensor *dw, const hy_tensor *dbias)
+static hy_status conv2d_weight_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy,
+                                    const hy_tensor *dw, const hy_tensor *dbias)
 {
     planes px = {0}, pdy = {0}, pdw = {0};
     void *offset = NULL;

@@ -55,7 +55,8 @@ static void T(sum_channels)(void *context, int64_t begin, int64_t end)
     const bias_job *job = context;
     for (int64_t k = begin; k < end; k++) {
         double total = 0;
-        for (int64_t n = 0; n < job->images; n++) total += T(sum)((const real *)job->dy + (n * job->channels + k) * job->pixels, job->pixels);
+        for (int64_t n = 0; n < job->images; n++)
+            total += T(sum)((const real *)job->dy + (n * job->channels + k) * job->pixels, job->pixels);
         ((real *)job->dbias->data)[k * job->dbias->strides[0]] = (real)total;
     }
 }
@@ -64,7 +65,8 @@ static void T(sum_channels)(void *context, int64_t begin, int64_t end)
 
 /* Vectors are pixels, elements are (channel, tap): the columns that im2col would build. Runs of pixels of one row are copied in whole
  * panel widths: what is too much lands where the next run or row goes. */
-static void T(pack_pixels)(const hy_gemm_operand *o, const void *data, int64_t first, int64_t count, int64_t width, int64_t k0, int64_t kc, void *panel)
+static void T(pack_pixels)(const hy_gemm_operand *o, const void *data, int64_t first, int64_t count, int64_t width, int64_t k0,
+                           int64_t kc, void *panel)
 {
     const grid *g = o->context;
     struct { int64_t from, at, length; } run[MAX_WIDTH];
@@ -92,7 +94,8 @@ static void T(pack_pixels)(const hy_gemm_operand *o, const void *data, int64_t f
 }
 
 /* Vectors are (channel, tap), elements are (image, pixel): the same columns, turned. */
-static void T(pack_patches)(const hy_gemm_operand *o, const void *data, int64_t first, int64_t count, int64_t width, int64_t k0, int64_t kc, void *panel)
+static void T(pack_patches)(const hy_gemm_operand *o, const void *data, int64_t first, int64_t count, int64_t width, int64_t k0,
+                            int64_t kc, void *panel)
 {
     const grid *g = o->context;
     const real *rows[MAX_WIDTH];
@@ -107,7 +110,8 @@ static void T(pack_patches)(const hy_gemm_operand *o, const void *data, int64_t 
 }
 
 /* Vectors are output channels, elements are (image, pixel). */
-static void T(pack_planes)(const hy_gemm_operand *o, const void *data, int64_t first, int64_t count, int64_t width, int64_t k0, int64_t kc, void *panel)
+static void T(pack_planes)(const hy_gemm_operand *o, const void *data, int64_t first, int64_t count, int64_t width, int64_t k0,
+                           int64_t kc, void *panel)
 {
     const grid *g = o->context;
     const real *rows[MAX_WIDTH];
@@ -121,7 +125,8 @@ static void T(pack_planes)(const hy_gemm_operand *o, const void *data, int64_t f
 }
 
 /* Elements lie where a table says. */
-static void T(pack_indexed)(const hy_gemm_operand *o, const void *data, int64_t first, int64_t count, int64_t width, int64_t k0, int64_t kc, void *panel)
+static void T(pack_indexed)(const hy_gemm_operand *o, const void *data, int64_t first, int64_t count, int64_t width, int64_t k0,
+                            int64_t kc, void *panel)
 {
     const int64_t *offset = o->context;
     const real *x = (const real *)data + first * o->vector_stride;

@@ -17,7 +17,8 @@ typedef struct hy_gemm_operand hy_gemm_operand;
 /** Writes panel[(p - k0) * width + i] = element p of vector (first + i), for p in [k0, k0 + kc) and i in [0, count); what stands in the
  *  lanes from count to width is read but never counts. B's packing may write up to `width` elements past the panel. `data` is the batch
  *  item's. */
-typedef void (*hy_gemm_pack)(const hy_gemm_operand *operand, const void *data, int64_t first, int64_t count, int64_t width, int64_t k0, int64_t kc, void *panel);
+typedef void (*hy_gemm_pack)(const hy_gemm_operand *operand, const void *data, int64_t first, int64_t count, int64_t width, int64_t k0,
+                             int64_t kc, void *panel);
 
 struct hy_gemm_operand {
     const void *data;

@@ -37,7 +37,8 @@ void HY_ISA(T(hy_pack_rows))(const real *const *rows, int64_t count, int64_t str
 }
 
 /* `width` is a constant where this is inlined, so that a full panel's rows are copied by vector moves. */
-static inline __attribute__((always_inline)) void T(pack_columns)(const real *data, int64_t count, const int64_t width, int64_t k_stride, int64_t kc, real *panel)
+static inline __attribute__((always_inline)) void T(pack_columns)(const real *data, int64_t count, const int64_t width, int64_t k_stride,
+                                                                  int64_t kc, real *panel)
 {
     if (count == width) {
         for (int64_t p = 0; p < kc; p++) memcpy(panel + p * width, data + p * k_stride, (size_t)width * sizeof(real));
@@ -47,7 +48,8 @@ static inline __attribute__((always_inline)) void T(pack_columns)(const real *da
     }
 }
 
-static void T(pack_matrix)(const hy_gemm_operand *o, const void *data, int64_t first, int64_t count, int64_t width, int64_t k0, int64_t kc, void *panel)
+static void T(pack_matrix)(const hy_gemm_operand *o, const void *data, int64_t first, int64_t count, int64_t width, int64_t k0,
+                           int64_t kc, void *panel)
 {
     const real *x = (const real *)data + first * o->vector_stride + k0 * o->k_stride;
     if (o->vector_stride == 1 && width == WIDTH) {
@@ -61,7 +63,8 @@ static void T(pack_matrix)(const hy_gemm_operand *o, const void *data, int64_t f
     }
 }
 
-static inline void T(pack)(const hy_gemm_operand *o, const void *data, int64_t first, int64_t count, int64_t width, int64_t k0, int64_t kc, real *panel)
+static inline void T(pack)(const hy_gemm_operand *o, const void *data, int64_t first, int64_t count, int64_t width, int64_t k0,
+                           int64_t kc, real *panel)
 {
     (o->pack ? o->pack : T(pack_matrix))(o, data, first, count, width, k0, kc, panel);
 }
@@ -75,8 +78,8 @@ typedef struct T(prior) {
 } T(prior);
 
 /* c = prior + A · B for `rows` rows, a constant where this is inlined, and all lanes. */
-static inline __attribute__((always_inline)) void T(tile_rows)(const int rows, int64_t kc, const real *a, const real *b, int64_t b_stride, T(prior) prior,
-                                                               real *c, int64_t c_stride)
+static inline __attribute__((always_inline)) void T(tile_rows)(const int rows, int64_t kc, const real *a, const real *b, int64_t b_stride,
+                                                               T(prior) prior, real *c, int64_t c_stride)
 {
     T(vec) sum[HY_TILE_ROWS][HY_TILE_VECTORS];
 #pragma GCC unroll 16
@@ -111,7 +114,8 @@ static inline __attribute__((always_inline)) void T(tile_rows)(const int rows, i
         if (n <= HY_TILE_ROWS) T(tile_rows)(n, kc, a, b, b_stride, prior, c, c_stride); \
         break;
 
-static __attribute__((noinline)) void T(tile)(int64_t rows, int64_t kc, const real *a, const real *b, int64_t b_stride, T(prior) prior, real *c, int64_t c_stride)
+static __attribute__((noinline)) void T(tile)(int64_t rows, int64_t kc, const real *a, const real *b, int64_t b_stride, T(prior) prior,
+                                              real *c, int64_t c_stride)
 {
     switch (rows) {
         HY_TILE_CASE(1) HY_TILE_CASE(2) HY_TILE_CASE(3) HY_TILE_CASE(4) HY_TILE_CASE(5) HY_TILE_CASE(6) HY_TILE_CASE(7)
@@ -172,7 +176,8 @@ static void T(multiply_panels)(const plan *p, const block *k, const real *packed
                 prior = t.prior;
                 if (prior.at) prior.at += row * prior.row_stride + column * prior.col_stride;
             }
-            if (columns == WIDTH && t.col_stride == 1 && prior.col_stride <= 1) T(tile)(rows, k->kc, a, b, b_stride, prior, c, t.row_stride);
+            bool whole = columns == WIDTH && t.col_stride == 1 && prior.col_stride <= 1;
+            if (whole) T(tile)(rows, k->kc, a, b, b_stride, prior, c, t.row_stride);
             else T(tile_edge)(rows, columns, k->kc, a, b, b_stride, prior, c, t.row_stride, t.col_stride);
         }
     }
@@ -205,7 +210,8 @@ static void T(run_block)(const plan *p, int64_t task, real *scratch)
             T(pack)(&g->b, b_data, j * WIDTH, columns, WIDTH, k.k0, k.kc, b_scratch + (j - k.b_begin) * WIDTH * k.kc);
         }
         const real *a = a_scratch;
-        if (p->ahead) a = (const real *)p->ahead + ahead_offset(p, hy_gemm_batch_offset(g, p->a_item_strides, k.item), k.k0, k.kc, k.a_begin);
+        int64_t a_item = hy_gemm_batch_offset(g, p->a_item_strides, k.item);
+        if (p->ahead) a = (const real *)p->ahead + ahead_offset(p, a_item, k.k0, k.kc, k.a_begin);
         else T(pack_a_panels)(p, a_data, k.a_begin, k.a_end, k.k0, k.kc, a_scratch);
         T(multiply_panels)(p, &k, a, b_scratch, p->direct_b ? b_data + k.k0 * g->b.k_stride : NULL, target);
         k.k0 += k.kc;
@@ -245,7 +251,8 @@ static void T(add_partials)(void *context, int64_t begin, int64_t end)
         for (int64_t s = 1; s < p->splits; s++)
             for (int64_t j = 0; j < g->n; j++) sum[j] += sum[s * g->m * g->n + j];
         real *c = (real *)g->c + hy_gemm_batch_offset(g, g->c_batch_strides, item) + row * g->c_row_stride;
-        const real *bias = g->bias ? (const real *)g->bias + hy_gemm_batch_offset(g, g->bias_batch_strides, item) + row * g->bias_row_stride : NULL;
+        const real *bias = g->bias;
+        if (bias) bias += hy_gemm_batch_offset(g, g->bias_batch_strides, item) + row * g->bias_row_stride;
         for (int64_t j = 0; j < g->n; j++) c[j * g->c_col_stride] = sum[j] + (bias ? bias[j * g->bias_col_stride] : 0);
     }
 }

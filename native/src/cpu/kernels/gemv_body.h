@@ -1,4 +1,5 @@
-/* The typed half of matmul.c's matrix-vector product: y[j] = bias[j] + sum over k of x[k] * B[k, j]; see gemm_body.h for `real` and T(name). */
+/* The typed half of matmul.c's matrix-vector product: y[j] = bias[j] + sum over k of x[k] * B[k, j]; see gemm_body.h for `real` and
+ * T(name). */
 
 typedef real T(gemv_vec) __attribute__((vector_size(HY_TILE_VECTOR)));
 typedef real T(gemv_vec_at) __attribute__((vector_size(HY_TILE_VECTOR), aligned(sizeof(real)), may_alias));
@@ -9,7 +10,8 @@ static real T(dot)(const real *a, const real *b, int64_t n)
     T(gemv_vec) sums[CHAINS] = {{0}};
     int64_t i = 0;
     for (; i + CHAINS * LANES <= n; i += CHAINS * LANES)
-        for (int c = 0; c < CHAINS; c++) sums[c] += *(const T(gemv_vec_at) *)(a + i + c * LANES) * *(const T(gemv_vec_at) *)(b + i + c * LANES);
+        for (int c = 0; c < CHAINS; c++)
+            sums[c] += *(const T(gemv_vec_at) *)(a + i + c * LANES) * *(const T(gemv_vec_at) *)(b + i + c * LANES);
     T(gemv_vec) all = (sums[0] + sums[1]) + (sums[2] + sums[3]);
     real sum = 0;
     for (int lane = 0; lane < LANES; lane++) sum += all[lane];
@@ -23,7 +25,8 @@ static void T(gemv_dots)(void *context, int64_t begin, int64_t end)
     const gemv *v = context;
     const real *b = v->b, *bias = v->bias;
     real *y = v->y;
-    for (int64_t j = begin; j < end; j++) y[j * v->y_stride] = T(dot)(v->x, b + j * v->b_column, v->k) + (bias ? bias[j * v->bias_stride] : 0);
+    for (int64_t j = begin; j < end; j++)
+        y[j * v->y_stride] = T(dot)(v->x, b + j * v->b_column, v->k) + (bias ? bias[j * v->bias_stride] : 0);
 }
 
 /* B's rows are contiguous: sums of scaled rows, four rows a pass, over columns that stay in L1. */

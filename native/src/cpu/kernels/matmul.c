@@ -42,7 +42,8 @@ static hy_gemm describe(const hy_tensor *a, const hy_tensor *b, const hy_tensor 
         g.bias_col_stride = bias->strides[0];
     }
     for (int i = 0; i < y->ndim - 2; i++) {
-        int64_t extent = y->shape[y->ndim - 3 - i], a_stride = batch_stride(a, i), b_stride = batch_stride(b, i), c_stride = batch_stride(y, i);
+        int64_t extent = y->shape[y->ndim - 3 - i], a_stride = batch_stride(a, i), b_stride = batch_stride(b, i);
+        int64_t c_stride = batch_stride(y, i);
         if (extent == 1) continue;
         if (is_more_rows(&g, a_stride, b_stride, c_stride)) {
             if (g.m == 1) {
@@ -87,7 +88,8 @@ static bool is_gemv(const hy_gemm *g, gemv *v, int64_t *x_stride)
 {
     if (g->batch_ndim > 0 || (g->m != 1 && g->n != 1) || g->k == 0) return false;
     const hy_gemm_operand *x = g->m == 1 ? &g->a : &g->b, *b = g->m == 1 ? &g->b : &g->a;
-    *v = (gemv){.n = g->m == 1 ? g->n : g->m, .k = g->k, .x = x->data, .b = b->data, .bias = g->bias, .y = g->c, .b_row = b->k_stride, .b_column = b->vector_stride};
+    *v = (gemv){.n = g->m == 1 ? g->n : g->m, .k = g->k, .x = x->data, .b = b->data, .bias = g->bias, .y = g->c, .b_row = b->k_stride,
+                .b_column = b->vector_stride};
     v->y_stride = g->m == 1 ? g->c_col_stride : g->c_row_stride;
     v->bias_stride = g->m == 1 ? g->bias_col_stride : g->bias_row_stride;
     *x_stride = x->k_stride;
@@ -181,11 +183,12 @@ hy_status HY_ISA(hy_matmul_blas)(hy_device *device, const hy_tensor *a, const hy
 }
 
 /*
- * The choice. Speed of OpenBLAS 0.3.21 over the built-in kernels on two Zen 4 cores with AVX2 (OpenBLAS: its Zen kernels), for square products.
+ * The choice. Speed of OpenBLAS 0.3.21 over the built-in kernels on two Zen 4 cores with AVX2 (OpenBLAS: its Zen kernels), for
+ * square products.
  *   one thread:   32^3 0.87, 64^3 0.90, 128^3 0.86, 256^3 0.98, 512^3 1.0, 1024^3 1.24; double: 0.96, 0.95, 0.97, 1.0, 1.14
  *   two threads:                                    256^3 0.62, 512^3 0.51;            double: 512^3 0.53
- * OpenBLAS runs on one thread (blas.c says why), the built-in kernels on all; which of them serves must not depend on the number of threads,
- * or the result would. With SSE2 alone OpenBLAS's Nehalem kernels have 0.86 of the built-in kernels' speed at 512^3 on one thread.
+ * OpenBLAS runs on one thread (blas.c says why), the built-in kernels on all; which of them serves must not depend on the number of
+ * threads, or the result would. With SSE2 alone OpenBLAS's Nehalem kernels have 0.86 of the built-in kernels' speed at 512^3 on one thread.
  */
 static const struct {
     int64_t most;          /* multiply-adds */
