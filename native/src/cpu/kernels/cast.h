@@ -14,8 +14,16 @@ typedef union hy_element {
 } hy_element;
 
 /* NaN becomes 0. The upper bounds are 2^31 and 2^63 less what double cannot tell apart; a cast truncates, so -0.5 is within uint8. */
-static inline int32_t hy_int32_from_double(double v) { return v >= 2147483647.0 ? INT32_MAX : v <= -2147483648.0 ? INT32_MIN : v != v ? 0 : (int32_t)v; }
-static inline int64_t hy_int64_from_double(double v) { return v >= 0x1p63 ? INT64_MAX : v <= -0x1p63 ? INT64_MIN : v != v ? 0 : (int64_t)v; }
+static inline int32_t hy_int32_from_double(double v)
+{
+    return v >= 2147483647.0 ? INT32_MAX : v <= -2147483648.0 ? INT32_MIN : v != v ? 0 : (int32_t)v;
+}
+
+static inline int64_t hy_int64_from_double(double v)
+{
+    return v >= 0x1p63 ? INT64_MAX : v <= -0x1p63 ? INT64_MIN : v != v ? 0 : (int64_t)v;
+}
+
 static inline uint8_t hy_uint8_from_double(double v) { return v >= 255 ? 255 : v > 0 ? (uint8_t)v : 0; }
 
 static inline hy_element hy_element_from_double(double v, int32_t dtype)

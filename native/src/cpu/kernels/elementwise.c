@@ -60,7 +60,8 @@
 
 /* By dtype: float32, float64, int32, int64, uint8; the last two columns stay empty for FLOAT rows. */
 #define ROW_FLOAT(prefix, name) {prefix##_##name##_f32, prefix##_##name##_f64}
-#define ROW_ANY(prefix, name) {prefix##_##name##_f32, prefix##_##name##_f64, prefix##_##name##_i32, prefix##_##name##_i64, prefix##_##name##_u8}
+#define ROW_ANY(prefix, name) \
+    {prefix##_##name##_f32, prefix##_##name##_f64, prefix##_##name##_i32, prefix##_##name##_i64, prefix##_##name##_u8}
 #define ROW_COMPARE(prefix, name) \
     {prefix##_##name##_f32, prefix##_##name##_f64, prefix##_##name##_i32, prefix##_##name##_i64, prefix##_##name##_u8, prefix##_##name##_u8}
 
@@ -82,7 +83,8 @@ static hy_status unary(hy_device *device, int32_t op, double p, const hy_tensor 
 }
 
 /* An operand that the formula does not read is NULL: g stands in its place, unread. */
-static hy_status unary_backward(hy_device *device, int32_t op, double p, const hy_tensor *x, const hy_tensor *y, const hy_tensor *g, const hy_tensor *dx)
+static hy_status unary_backward(hy_device *device, int32_t op, double p, const hy_tensor *x, const hy_tensor *y, const hy_tensor *g,
+                                const hy_tensor *dx)
 {
     const hy_tensor *operands[] = {dx, g, x ? x : g, y ? y : g};
     hy_walk_run(unary_backward_kernels[op][g->dtype], &p, 1, false, 4, operands);
@@ -184,14 +186,16 @@ static hy_status binary_scalar(hy_device *device, int32_t op, const hy_tensor *x
     return scalar_first ? binary(device, op, &scalar, x, y) : binary(device, op, x, &scalar, y);
 }
 
-static hy_status binary_backward(hy_device *device, int32_t op, int32_t operand, const hy_tensor *a, const hy_tensor *b, const hy_tensor *g, const hy_tensor *d)
+static hy_status binary_backward(hy_device *device, int32_t op, int32_t operand, const hy_tensor *a, const hy_tensor *b,
+                                 const hy_tensor *g, const hy_tensor *d)
 {
     const hy_tensor *operands[] = {d, g, a ? a : g, b ? b : g};
     hy_walk_run(binary_backward_kernels[op][operand][g->dtype], NULL, 1, false, 4, operands);
     return HY_OK;
 }
 
-static hy_status binary_scalar_backward(hy_device *device, int32_t op, const hy_tensor *x, double s, int32_t scalar_first, const hy_tensor *g, const hy_tensor *d)
+static hy_status binary_scalar_backward(hy_device *device, int32_t op, const hy_tensor *x, double s, int32_t scalar_first,
+                                        const hy_tensor *g, const hy_tensor *d)
 {
     hy_element value = hy_element_from_double(s, g->dtype);
     hy_tensor scalar = {.data = &value, .device = device, .dtype = g->dtype};

@@ -12,7 +12,8 @@ static hy_status check_indices(const char *operation, const hy_tensor *index, in
     for (int64_t i = 0; i < n; i++) {
         int64_t value = values[contiguous ? i : hy_row_major_offset(index, i)];
         if (value < 0 || value >= extent)
-            return hy_fail(HY_OUT_OF_RANGE, "%s: index %lld at place %lld is out of range: expected 0 to %lld", operation, (long long)value, (long long)i,
+            return hy_fail(HY_OUT_OF_RANGE, "%s: index %lld at place %lld is out of range: expected 0 to %lld", operation,
+                           (long long)value, (long long)i,
                            (long long)extent - 1);
     }
     return HY_OK;
@@ -136,7 +137,8 @@ static void add_part(void *context, int64_t begin, int64_t end)
 {
     static void (*const kernels[])(const hy_walk *, int64_t, int64_t) = {add_f32, add_f64, add_i32, add_i64};
     const adding *a = context;
-    const hy_tensor x = part_of(a->x, a->split, begin, end), index = part_of(a->index, a->split, begin, end), y = part_of(a->y, a->split, begin, end);
+    const hy_tensor x = part_of(a->x, a->split, begin, end), y = part_of(a->y, a->split, begin, end);
+    const hy_tensor index = part_of(a->index, a->split, begin, end);
     const hy_tensor *operands[] = {&x, &index, &y};
     hy_walk w;
     int64_t n = hy_walk_prepare(&w, 0, 3, operands);

@@ -95,7 +95,8 @@ static hy_status check_labels(const hy_tensor *labels, int64_t classes, int64_t 
         int64_t label = label_at(labels, n);
         if (label == ignore_index) continue;
         if (label < 0 || label >= classes)
-            return hy_fail(HY_OUT_OF_RANGE, "CrossEntropy: label %lld at place %lld is no class: expected 0 to %lld, or %lld to ignore a sample",
+            return hy_fail(HY_OUT_OF_RANGE,
+                           "CrossEntropy: label %lld at place %lld is no class: expected 0 to %lld, or %lld to ignore a sample",
                            (long long)label, (long long)n, (long long)classes - 1, (long long)ignore_index);
         ++*counted;
     }
@@ -120,7 +121,8 @@ static hy_status cross_entropy(hy_device *device, int32_t reduction, int64_t ign
         e.grad = grad ? grad->data : NULL;
         e.divisor = reduction == HY_REDUCTION_mean ? (double)counted : 1;
         int64_t grain = GRAIN / e.classes;
-        if (samples > 0) hy_parallel_for(samples, grain > 0 ? grain : 1, logits->dtype == HY_FLOAT32 ? cross_entropy_f32 : cross_entropy_f64, &e);
+        if (samples > 0) hy_parallel_for(samples, grain > 0 ? grain : 1,
+                                         logits->dtype == HY_FLOAT32 ? cross_entropy_f32 : cross_entropy_f64, &e);
         for (int64_t n = 0; reduction == HY_REDUCTION_none && n < samples; n++) store(loss, n * loss->strides[0], e.losses[n]);
         if (reduction != HY_REDUCTION_none) store(loss, 0, pairwise_sum(e.losses, samples) / e.divisor);
     }
@@ -166,7 +168,8 @@ typedef struct squares {
 MSE_KERNEL(f32, float)
 MSE_KERNEL(f64, double)
 
-static hy_status mse(hy_device *device, int32_t reduction, const hy_tensor *x, const hy_tensor *target, const hy_tensor *loss, const hy_tensor *grad)
+static hy_status mse(hy_device *device, int32_t reduction, const hy_tensor *x, const hy_tensor *target, const hy_tensor *loss,
+                     const hy_tensor *grad)
 {
     int64_t n = hy_numel(x), blocks = (n + BLOCK - 1) / BLOCK;
     bool total = reduction != HY_REDUCTION_none;

@@ -36,7 +36,10 @@ static void store(const hy_tensor *t, int64_t c, double v)
     else ((double *)t->data)[i] = v;
 }
 
-static void move_towards(const hy_tensor *t, int64_t c, double momentum, double v) { store(t, c, (1 - momentum) * load(t, c, 0) + momentum * v); }
+static void move_towards(const hy_tensor *t, int64_t c, double momentum, double v)
+{
+    store(t, c, (1 - momentum) * load(t, c, 0) + momentum * v);
+}
 
 /* Count, mean and sum of squared deviations. */
 typedef struct moments {
@@ -122,7 +125,8 @@ enum { EIGHT = 8 };
             store(b->dbias, c, sum);                                                                                   \
             store(b->dweight, c, products);                                                                            \
             if (b->y == NULL) continue;                                                                                \
-            const T factor = (T)(load(b->weight, c, 1) * rstd), centre = (T)mean, less = (T)(sum / count), slope = (T)(products * rstd / count); \
+            const T factor = (T)(load(b->weight, c, 1) * rstd), centre = (T)mean, less = (T)(sum / count);           \
+            const T slope = (T)(products * rstd / count);                                                              \
             FOR_PIECES(b, c, start, m) {                                                                               \
                 const T *x = (const T *)b->x + start, *g = (const T *)b->dy + start;                                   \
                 T *dx = (T *)b->y + start;                                                                             \
@@ -149,7 +153,8 @@ static void run(norm *b, const hy_tensor *x, hy_parallel_body body)
     if (b->channels > 0) hy_parallel_for(b->channels, grain > 0 ? grain : 1, body, b);
 }
 
-static hy_status batch_norm(hy_device *device, double eps, double momentum, const hy_tensor *x, const hy_tensor *weight, const hy_tensor *bias,
+static hy_status batch_norm(hy_device *device, double eps, double momentum, const hy_tensor *x, const hy_tensor *weight,
+                            const hy_tensor *bias,
                             const hy_tensor *running_mean, const hy_tensor *running_var, const hy_tensor *y, const hy_tensor *mean, const hy_tensor *rstd)
 {
     hy_pack pack = {.device = device};
@@ -163,7 +168,8 @@ static hy_status batch_norm(hy_device *device, double eps, double momentum, cons
     return hy_pack_end(&pack, pack.status);
 }
 
-static hy_status batch_norm_backward(hy_device *device, const hy_tensor *dy, const hy_tensor *x, const hy_tensor *weight, const hy_tensor *mean,
+static hy_status batch_norm_backward(hy_device *device, const hy_tensor *dy, const hy_tensor *x, const hy_tensor *weight,
+                                     const hy_tensor *mean,
                                      const hy_tensor *rstd, const hy_tensor *dx, const hy_tensor *dweight, const hy_tensor *dbias)
 {
     hy_pack pack = {.device = device};
@@ -171,7 +177,8 @@ static hy_status batch_norm_backward(hy_device *device, const hy_tensor *dy, con
     x = hy_pack_in(&pack, x);
     dx = hy_pack_out(&pack, dx);
     if (pack.status == HY_OK) {
-        norm b = {.x = x->data, .dy = dy->data, .y = dx ? dx->data : NULL, .weight = weight, .mean = mean, .rstd = rstd, .dweight = dweight, .dbias = dbias};
+        norm b = {.x = x->data, .dy = dy->data, .y = dx ? dx->data : NULL, .weight = weight, .mean = mean, .rstd = rstd,
+                  .dweight = dweight, .dbias = dbias};
         run(&b, x, x->dtype == HY_FLOAT32 ? backward_f32 : backward_f64);
     }
     return hy_pack_end(&pack, pack.status);

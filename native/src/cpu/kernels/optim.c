@@ -77,7 +77,8 @@ typedef struct adam {
 ADAM_KERNEL(f32, float, sqrtf)
 ADAM_KERNEL(f64, double, sqrt)
 
-static hy_status adam_step(hy_device *device, const hy_adam_params *p, const hy_tensor *param, const hy_tensor *grad, const hy_tensor *exp_avg,
+static hy_status adam_step(hy_device *device, const hy_adam_params *p, const hy_tensor *param, const hy_tensor *grad,
+                           const hy_tensor *exp_avg,
                            const hy_tensor *exp_avg_sq)
 {
     const adam a = {

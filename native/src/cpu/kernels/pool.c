@@ -60,7 +60,8 @@ static void first_places(const pooling *c, int64_t i, int32_t *place)
 
 /* A window place takes part in a row of outputs; the stride is a constant in the calls below, for the sake of the vectoriser. */
 #define MAX_KERNELS(suffix, T)                                                                                              \
-    static inline __attribute__((always_inline)) void max_place_##suffix(const T *x, int64_t stride, int32_t at, int64_t n, T *y, int32_t *place) \
+    static inline __attribute__((always_inline))                                                                            \
+    void max_place_##suffix(const T *x, int64_t stride, int32_t at, int64_t n, T *y, int32_t *place)                        \
     {                                                                                                                       \
         for (int64_t j = 0; j < n; j++) {                                                                                   \
             const T v = x[j * stride], m = y[j];                                                                            \
@@ -214,7 +215,8 @@ AVG_KERNELS(f64, double)
 
 static pooling pooling_of(const hy_pool2d_params *p, const hy_tensor *image, const hy_tensor *pooled)
 {
-    return (pooling){.p = p, .height = image->shape[2], .width = image->shape[3], .out_height = pooled->shape[2], .out_width = pooled->shape[3]};
+    return (pooling){.p = p, .height = image->shape[2], .width = image->shape[3], .out_height = pooled->shape[2],
+                     .out_width = pooled->shape[3]};
 }
 
 /* Forward, a task is a row of outputs; backward, a plane, because windows may overlap. */
@@ -224,7 +226,8 @@ static void run_tasks(const pooling *c, int64_t tasks, int64_t outputs, hy_paral
     hy_parallel_for(tasks, larger(GRAIN / larger(work, 1), 1), body, (void *)c);
 }
 
-static hy_status forward(hy_device *device, const hy_pool2d_params *p, hy_parallel_body body, const hy_tensor *x, const hy_tensor *y, const hy_tensor *index)
+static hy_status forward(hy_device *device, const hy_pool2d_params *p, hy_parallel_body body, const hy_tensor *x, const hy_tensor *y,
+                         const hy_tensor *index)
 {
     if (hy_numel(y) == 0) return HY_OK;
     hy_pack pack = {.device = device};
@@ -239,7 +242,8 @@ static hy_status forward(hy_device *device, const hy_pool2d_params *p, hy_parall
     return hy_pack_end(&pack, pack.status);
 }
 
-static hy_status backward(hy_device *device, const hy_pool2d_params *p, hy_parallel_body body, const hy_tensor *dy, const hy_tensor *index, const hy_tensor *dx)
+static hy_status backward(hy_device *device, const hy_pool2d_params *p, hy_parallel_body body, const hy_tensor *dy,
+                          const hy_tensor *index, const hy_tensor *dx)
 {
     if (hy_numel(dx) == 0) return HY_OK;
     hy_pack pack = {.device = device};
@@ -252,7 +256,8 @@ static hy_status backward(hy_device *device, const hy_pool2d_params *p, hy_paral
         c.x = dy->data, c.y = dx->data, c.index = index ? index->data : NULL;
         run_tasks(&c, dx->shape[0] * dx->shape[1], c.out_height * c.out_width, body);
         if (c.failed)
-            status = hy_fail(HY_OUT_OF_RANGE, "MaxPool2dBackward: index %d is outside a plane of %lld elements", c.bad, (long long)(c.height * c.width));
+            status = hy_fail(HY_OUT_OF_RANGE, "MaxPool2dBackward: index %d is outside a plane of %lld elements", c.bad,
+                             (long long)(c.height * c.width));
     }
     return hy_pack_end(&pack, status);
 }
@@ -262,7 +267,8 @@ static hy_status max_pool2d(hy_device *device, const hy_pool2d_params *p, const 
     return forward(device, p, x->dtype == HY_FLOAT32 ? max_planes_f32 : max_planes_f64, x, y, index);
 }
 
-static hy_status max_pool2d_backward(hy_device *device, const hy_pool2d_params *p, const hy_tensor *dy, const hy_tensor *index, const hy_tensor *dx)
+static hy_status max_pool2d_backward(hy_device *device, const hy_pool2d_params *p, const hy_tensor *dy, const hy_tensor *index,
+                                     const hy_tensor *dx)
 {
     return backward(device, p, dy->dtype == HY_FLOAT32 ? max_backward_f32 : max_backward_f64, dy, index, dx);
 }

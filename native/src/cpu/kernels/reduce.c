@@ -25,8 +25,6 @@ typedef union cell {
     int64_t i;
 } cell;
 
-typedef struct reduction reduction;
-
 /* The kernels of one operation and dtype. */
 typedef struct reducer {
     void (*run)(const void *x, int64_t n, cell *acc);                                /* acc = the reduction of n contiguous elements */
@@ -126,7 +124,7 @@ static const reducer *const reducers[][6] = {
 /* The plan: which outputs form a unit, and where its elements lie                                                        */
 /* ---------------------------------------------------------------------------------------------------------------------- */
 
-struct reduction {
+typedef struct reduction {
     const reducer *kernels;
     int32_t op;
     const hy_tensor *x, *y;
@@ -138,7 +136,7 @@ struct reduction {
     int64_t row_units, units; /* units along the innermost kept axis, and in all */
     int64_t block, blocks;    /* elements of one output in a block, and blocks of an output */
     cell *partial;            /* [units][blocks][width]; NULL when there is one block */
-};
+} reduction;
 
 static int64_t at_least_one(int64_t n) { return n > 0 ? n : 1; }
 

@@ -176,7 +176,8 @@ static hy_status softmax(hy_device *device, const hy_tensor *x, int32_t axis, in
     return run(device, bodies[logarithm != 0][x->dtype], x, NULL, axis, y);
 }
 
-static hy_status softmax_backward(hy_device *device, const hy_tensor *y, const hy_tensor *g, int32_t axis, int32_t logarithm, const hy_tensor *dx)
+static hy_status softmax_backward(hy_device *device, const hy_tensor *y, const hy_tensor *g, int32_t axis, int32_t logarithm,
+                                  const hy_tensor *dx)
 {
     static const hy_parallel_body bodies[2][2] = {
         {softmax_backward_body_f32, softmax_backward_body_f64},

@@ -195,7 +195,8 @@ static inline int64_t hy_walk_prepare(hy_walk *w, int outputs, int count, const 
 }
 
 /** Runs the kernel over all elements. The order is free: elementwise work does not depend on it. */
-static inline void hy_walk_run(hy_walk_kernel kernel, const void *context, int outputs, bool update, int count, const hy_tensor *const *operands)
+static inline void hy_walk_run(hy_walk_kernel kernel, const void *context, int outputs, bool update, int count,
+                               const hy_tensor *const *operands)
 {
     hy_walk w;
     int64_t n = hy_walk_prepare(&w, outputs, count, operands);
