@@ -16,13 +16,14 @@ namespace Hybrid.NN
         /// <exception cref="ShapeException">The channels do not match, or the kernel does not fit.</exception>
         /// <exception cref="DTypeException">The operands are not floating, or not of one dtype.</exception>
         /// <exception cref="ArgumentException">A stride, dilation or groups below 1, or a padding below 0.</exception>
-        public static Tensor Conv2d(Tensor x, Tensor weight, Tensor? bias = null, Size2? stride = null, Size2 padding = default, Size2? dilation = null,
-                                    int groups = 1)
+        public static Tensor Conv2d(Tensor x, Tensor weight, Tensor? bias = null, Size2? stride = null, Size2 padding = default,
+                                    Size2? dilation = null, int groups = 1)
         {
             ArgumentNullException.ThrowIfNull(x);
             ArgumentNullException.ThrowIfNull(weight);
             if (x.Dim is not (3 or 4) || weight.Dim != 4)
-                throw new ShapeException($"Conv2d: input {x.Shape} was given with weight {weight.Shape}; [N, C, H, W] and [K, C / groups, R, S] were expected");
+                throw new ShapeException(
+                    $"Conv2d: input {x.Shape} was given with weight {weight.Shape}; [N, C, H, W] and [K, C / groups, R, S] were expected");
             return x.Dim == 3
                 ? ConvOps.Conv2d(x.Unsqueeze(0), weight, bias, stride ?? 1, padding, dilation ?? 1, groups).Squeeze(0)
                 : ConvOps.Conv2d(x, weight, bias, stride ?? 1, padding, dilation ?? 1, groups);

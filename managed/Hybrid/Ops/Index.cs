@@ -51,7 +51,8 @@ public partial class Tensor
         ArgumentNullException.ThrowIfNull(index);
         var axis = Shape.CheckDim(dim, Dim, "IndexSelect");
         if (index.Dim != 1 || Dim == 0)
-            throw new ShapeException($"IndexSelect: index is {index.Shape}, input {Shape}; an index [n] and at least one axis were expected");
+            throw new ShapeException(
+                $"IndexSelect: index is {index.Shape}, input {Shape}; an index [n] and at least one axis were expected");
         return IndexOps.Select(this, axis, index);
     }
 
@@ -157,7 +158,8 @@ internal static class IndexOps
         readonly bool each;
         readonly SavedTensor index;
 
-        public AddNode(Tensor? start, Tensor source, int axis, Tensor index, bool each) : base(each ? "ScatterAdd" : "IndexAdd", [start, source])
+        public AddNode(Tensor? start, Tensor source, int axis, Tensor index, bool each)
+            : base(each ? "ScatterAdd" : "IndexAdd", [start, source])
         {
             (this.axis, this.each) = (axis, each);
             this.index = Save(index);

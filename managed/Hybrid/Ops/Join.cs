@@ -38,7 +38,8 @@ public partial class Tensor
         for (var i = 0; i < slices.Length; i++)
             slices[i] = tensors[i].Shape == tensors[0].Shape
                 ? tensors[i].Unsqueeze(axis)
-                : throw new ShapeException($"Stack: tensor {i} is {tensors[i].Shape}, tensor 0 is {tensors[0].Shape}; equal shapes were expected");
+                : throw new ShapeException(
+                    $"Stack: tensor {i} is {tensors[i].Shape}, tensor 0 is {tensors[0].Shape}; equal shapes were expected");
         return JoinOps.Cat("Stack", slices, axis);
     }
 }
@@ -78,9 +79,12 @@ internal static class JoinOps
         for (var i = 1; i < tensors.Length; i++)
         {
             if (tensors[i].DType != first.DType)
-                throw new DTypeException($"{name}: tensor {i} is {tensors[i].DType.Name()}, tensor 0 is {first.DType.Name()}; one dtype was expected");
+                throw new DTypeException(
+                    $"{name}: tensor {i} is {tensors[i].DType.Name()}, tensor 0 is {first.DType.Name()}; one dtype was expected");
             if (!Joins(first.Shape, tensors[i].Shape, axis))
-                throw new ShapeException($"{name}: tensor {i} is {tensors[i].Shape}, tensor 0 is {first.Shape}; equal extents except along axis {axis} were expected");
+                throw new ShapeException(
+                    $"{name}: tensor {i} is {tensors[i].Shape}, tensor 0 is {first.Shape}; "
+                    + $"equal extents except along axis {axis} were expected");
             shape[axis] += tensors[i].Shape[axis];
         }
         return new Shape(shape);

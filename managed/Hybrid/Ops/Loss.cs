@@ -17,10 +17,11 @@ namespace Hybrid.NN
 
     public static partial class F
     {
-        /// <summary>Cross-entropy of softmax(logits) against class labels, or against class probabilities. See PyTorch's <c>cross_entropy</c>.</summary>
+        /// <summary>Cross-entropy of softmax(logits) against class labels, or against class probabilities. See PyTorch's
+        /// <c>cross_entropy</c>.</summary>
         /// <param name="logits">[N, C], [N, C, d1, ...], or [C] for one sample; floating</param>
-        /// <param name="labels">int64 (int32 and uint8 are cast), logits' shape without C, each from 0 to C - 1 or <paramref name="ignoreIndex"/>;
-        /// or probabilities, like logits in shape and dtype</param>
+        /// <param name="labels">int64 (int32 and uint8 are cast), logits' shape without C, each from 0 to C - 1 or
+        /// <paramref name="ignoreIndex"/>; or probabilities, like logits in shape and dtype</param>
         /// <param name="reduction">mean divides by the number of samples that are not ignored</param>
         /// <param name="ignoreIndex">samples with this label count for nothing</param>
         /// <param name="labelSmoothing">0 to 1: this part of the target is spread evenly over the classes</param>
@@ -28,7 +29,8 @@ namespace Hybrid.NN
         /// <exception cref="ShapeException">The shapes do not match.</exception>
         /// <exception cref="DTypeException">Logits are not floating, or labels are neither integers nor like logits.</exception>
         /// <exception cref="ArgumentOutOfRangeException">A label is no class.</exception>
-        public static Tensor CrossEntropy(Tensor logits, Tensor labels, Reduction reduction = Reduction.Mean, long ignoreIndex = -100, double labelSmoothing = 0)
+        public static Tensor CrossEntropy(Tensor logits, Tensor labels, Reduction reduction = Reduction.Mean, long ignoreIndex = -100,
+            double labelSmoothing = 0)
         {
             ArgumentNullException.ThrowIfNull(logits);
             ArgumentNullException.ThrowIfNull(labels);
@@ -49,7 +51,8 @@ namespace Hybrid.NN
 
         /// <summary>The negative log-likelihood of class labels. See PyTorch's <c>nll_loss</c>.</summary>
         /// <param name="logProbabilities">[N, C], [N, C, d1, ...], or [C] for one sample; floating</param>
-        /// <param name="labels">int64 (int32 and uint8 are cast), the shape without C, each from 0 to C - 1 or <paramref name="ignoreIndex"/></param>
+        /// <param name="labels">int64 (int32 and uint8 are cast), the shape without C, each from 0 to C - 1 or
+        /// <paramref name="ignoreIndex"/></param>
         /// <param name="reduction">mean divides by the number of samples that are not ignored</param>
         /// <param name="ignoreIndex">samples with this label count for nothing</param>
         /// <returns>[]; labels' shape for <see cref="Reduction.None"/></returns>
@@ -111,7 +114,8 @@ namespace Hybrid.NN
             return LossOps.Reduce(LossOps.BinaryCrossEntropy(probabilities, target), reduction);
         }
 
-        /// <summary>Binary cross-entropy of sigmoid(logits), without overflow. See PyTorch's <c>binary_cross_entropy_with_logits</c>.</summary>
+        /// <summary>Binary cross-entropy of sigmoid(logits), without overflow. See PyTorch's
+        /// <c>binary_cross_entropy_with_logits</c>.</summary>
         /// <param name="logits">any shape, floating</param>
         /// <param name="target">like logits, probabilities</param>
         /// <param name="reduction">how the losses become one</param>
@@ -161,7 +165,8 @@ namespace Hybrid
             }
             catch (ArgumentOutOfRangeException e)
             {
-                throw new ArgumentOutOfRangeException($"{op}: a label is no class, 0 to {values.Shape[axis] - 1} was expected ({e.Message})", e);
+                throw new ArgumentOutOfRangeException(
+                    $"{op}: a label is no class, 0 to {values.Shape[axis] - 1} was expected ({e.Message})", e);
             }
         }
 
@@ -176,7 +181,8 @@ namespace Hybrid
                 : logits.Flatten(2).Transpose(1, 2).Reshape(logits.Shape[0] * Shape.Product(logits.Shape.AsSpan()[2..]), classes);
         }
 
-        internal static unsafe Tensor CrossEntropy(Tensor logits, Tensor labels, Reduction reduction, long ignoreIndex, double labelSmoothing)
+        internal static unsafe Tensor CrossEntropy(Tensor logits, Tensor labels, Reduction reduction, long ignoreIndex,
+            double labelSmoothing)
         {
             var records = GradMode.Records(logits);
             var loss = Tensor.NewResult(reduction == Reduction.None ? labels.Shape : default, logits.DType, logits.Device);
@@ -206,7 +212,8 @@ namespace Hybrid
             using (NoGrad.Begin())
             {
                 if (p.Lt(0).Any().Item<bool>() || p.Gt(1).Any().Item<bool>())
-                    throw new ArgumentOutOfRangeException(null, $"BinaryCrossEntropy: probabilities range from {p.Min().Item()} to {p.Max().Item()}; 0 to 1 was expected");
+                    throw new ArgumentOutOfRangeException(null,
+                        $"BinaryCrossEntropy: probabilities range from {p.Min().Item()} to {p.Max().Item()}; 0 to 1 was expected");
                 loss = -(target * ClampedLog(p) + (1 - target) * ClampedLog(1 - p));
             }
             if (GradMode.Records(p, target))

@@ -16,12 +16,15 @@ namespace Hybrid
             if (Dim == 0 || other.Dim == 0)
                 throw new ShapeException($"MatMul: each operand needs at least one axis (a {Shape}, b {other.Shape})");
             if (Shape[^1] != other.Shape[other.Dim == 1 ? ^1 : ^2])
-                throw new ShapeException($"MatMul: a has {Shape[^1]} columns, b has {other.Shape[other.Dim == 1 ? ^1 : ^2]} rows (a {Shape}, b {other.Shape})");
+                throw new ShapeException(
+                    $"MatMul: a has {Shape[^1]} columns, b has {other.Shape[other.Dim == 1 ? ^1 : ^2]} rows (a {Shape}, b {other.Shape})");
             if (other.Dim == 1)
                 return MatMul(other.Unsqueeze(1)).Squeeze(-1);
             if (Dim == 1)
                 return Unsqueeze(0).MatMul(other).Squeeze(-2);
-            return Dim > 2 && other.Dim == 2 ? MatMulOps.Rows(this, x => MatMulOps.MatMul(x, other), other.Shape[1]) : MatMulOps.MatMul(this, other);
+            return Dim > 2 && other.Dim == 2
+                ? MatMulOps.Rows(this, x => MatMulOps.MatMul(x, other), other.Shape[1])
+                : MatMulOps.MatMul(this, other);
         }
     }
 
@@ -126,11 +129,14 @@ namespace Hybrid.NN
             ArgumentNullException.ThrowIfNull(x);
             ArgumentNullException.ThrowIfNull(weight);
             if (weight.Dim != 2 || x.Dim == 0 || x.Shape[^1] != weight.Shape[1])
-                throw new ShapeException($"Linear: input {x.Shape} was given with weight {weight.Shape}; an input [..., I] and a weight [O, I] were expected");
+                throw new ShapeException(
+                    $"Linear: input {x.Shape} was given with weight {weight.Shape}; an input [..., I] and a weight [O, I] were expected");
             if (bias is not null && (bias.Dim != 1 || bias.Shape[0] != weight.Shape[0]))
                 throw new ShapeException($"Linear: bias is {bias.Shape}, weight {weight.Shape} expects [{weight.Shape[0]}]");
             if (x.DType != weight.DType || (bias is not null && bias.DType != weight.DType))
-                throw new DTypeException($"Linear: input is {x.DType.Name()}, weight {weight.DType.Name()}, bias {bias?.DType.Name() ?? "absent"}; one dtype was expected");
+                throw new DTypeException(
+                    $"Linear: input is {x.DType.Name()}, weight {weight.DType.Name()}, bias {bias?.DType.Name() ?? "absent"}; "
+                    + "one dtype was expected");
             return MatMulOps.Rows(x, rows => MatMulOps.Linear(rows, weight, bias), weight.Shape[0]);
         }
     }

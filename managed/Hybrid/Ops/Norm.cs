@@ -7,7 +7,8 @@ namespace Hybrid.NN
         /// <summary>Batch normalisation (Ioffe and Szegedy, 2015): each channel less its mean, over its standard deviation, times weight,
         /// plus bias. See PyTorch's <c>batch_norm</c>.</summary>
         /// <param name="x">[N, C, ...], floating</param>
-        /// <param name="runningMean">[C]; in training it moves towards the batch's mean in place, otherwise it is the mean; null to use the batch's always</param>
+        /// <param name="runningMean">[C]; in training it moves towards the batch's mean in place, otherwise it is the mean; null to use
+        /// the batch's always</param>
         /// <param name="runningVar">[C]; likewise for the variance (the batch's is unbiased here)</param>
         /// <param name="weight">[C]; 1 by default</param>
         /// <param name="bias">[C]; 0 by default</param>
@@ -15,10 +16,11 @@ namespace Hybrid.NN
         /// <param name="momentum">the batch's share in the running statistics, 0 to 1</param>
         /// <param name="eps">added to the variance</param>
         /// <returns>x's shape</returns>
-        /// <exception cref="ShapeException">There is no channel axis, a parameter is not [C], or training is given fewer than two values a channel.</exception>
+        /// <exception cref="ShapeException">There is no channel axis, a parameter is not [C], or training is given fewer than two values a
+        /// channel.</exception>
         /// <exception cref="DTypeException">The operands are not floating, or not of one dtype.</exception>
-        public static Tensor BatchNorm(Tensor x, Tensor? runningMean, Tensor? runningVar, Tensor? weight = null, Tensor? bias = null, bool training = false,
-                                       double momentum = 0.1, double eps = 1e-5)
+        public static Tensor BatchNorm(Tensor x, Tensor? runningMean, Tensor? runningVar, Tensor? weight = null, Tensor? bias = null,
+                                       bool training = false, double momentum = 0.1, double eps = 1e-5)
         {
             ArgumentNullException.ThrowIfNull(x);
             if (x.Dim < 2)
@@ -38,7 +40,8 @@ namespace Hybrid
     /// <summary>Batch normalisation's forward and backward.</summary>
     internal static class BatchNormOps
     {
-        internal static unsafe Tensor Train(Tensor x, Tensor? runningMean, Tensor? runningVar, Tensor? weight, Tensor? bias, double momentum, double eps)
+        internal static unsafe Tensor Train(Tensor x, Tensor? runningMean, Tensor? runningVar, Tensor? weight, Tensor? bias,
+            double momentum, double eps)
         {
             var y = Tensor.NewResult(x.Shape, x.DType, x.Device);
             var mean = Tensor.NewResult(new Shape(x.Shape[1]), x.DType, x.Device);
@@ -76,7 +79,8 @@ namespace Hybrid
             readonly SavedTensor x, mean, rstd;
             readonly SavedTensor? weight;
 
-            public BatchNormNode(Tensor x, Tensor? weight, Tensor? bias, Tensor mean, Tensor rstd, double eps) : base("BatchNorm", [x, weight, bias])
+            public BatchNormNode(Tensor x, Tensor? weight, Tensor? bias, Tensor mean, Tensor rstd, double eps)
+                : base("BatchNorm", [x, weight, bias])
             {
                 this.eps = eps;
                 (this.x, this.mean, this.rstd) = (Save(x), Save(mean), Save(rstd));

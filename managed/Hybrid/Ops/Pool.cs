@@ -25,7 +25,8 @@ namespace Hybrid.NN
         /// <returns>[N, C, OH, OW] with OH = ⌊(H + 2·padding − kernel) / stride⌋ + 1, and OW likewise</returns>
         /// <exception cref="ShapeException">The window does not fit, or the axes are not those.</exception>
         /// <exception cref="ArgumentException">A kernel or stride below 1, or a padding out of range.</exception>
-        public static Tensor AvgPool2d(Tensor x, Size2 kernel, Size2? stride = null, Size2 padding = default, bool countIncludePad = true) =>
+        public static Tensor AvgPool2d(Tensor x, Size2 kernel, Size2? stride = null, Size2 padding = default,
+            bool countIncludePad = true) =>
             PoolOps.Pool("AvgPool2d", x, new Window(kernel, stride ?? kernel, padding, 1), countIncludePad, PoolOps.AvgPool2d);
     }
 }
@@ -35,7 +36,8 @@ namespace Hybrid
     /// <summary>The poolings' shape rule, forward and backward.</summary>
     internal static class PoolOps
     {
-        internal static unsafe Tensor Pool(string name, Tensor x, Window window, bool countIncludePad, Func<HyPool2dParams, Tensor, Shape, Tensor> forward)
+        internal static unsafe Tensor Pool(string name, Tensor x, Window window, bool countIncludePad,
+            Func<HyPool2dParams, Tensor, Shape, Tensor> forward)
         {
             ArgumentNullException.ThrowIfNull(x);
             if (x.Dim is not (3 or 4))

@@ -56,7 +56,8 @@ public partial class Tensor
     /// <exception cref="ShapeException">The axis has no element.</exception>
     public (Tensor Values, Tensor Indices) Max(int dim, bool keepDim = false) => ReduceOps.Extremum(this, dim, keepDim, maximum: true);
 
-    /// <summary>The largest elements along some axes; a NaN wins. The gradient is shared evenly among equals. See PyTorch's <c>amax</c>.</summary>
+    /// <summary>The largest elements along some axes; a NaN wins. The gradient is shared evenly among equals. See PyTorch's
+    /// <c>amax</c>.</summary>
     /// <param name="dims">the axes; all of them when empty</param>
     /// <param name="keepDim">whether the axes stay, with extent 1</param>
     /// <returns>this tensor's shape without <paramref name="dims"/></returns>
@@ -76,7 +77,8 @@ public partial class Tensor
     /// <exception cref="ShapeException">The axis has no element.</exception>
     public (Tensor Values, Tensor Indices) Min(int dim, bool keepDim = false) => ReduceOps.Extremum(this, dim, keepDim, maximum: false);
 
-    /// <summary>The smallest elements along some axes; a NaN wins. The gradient is shared evenly among equals. See PyTorch's <c>amin</c>.</summary>
+    /// <summary>The smallest elements along some axes; a NaN wins. The gradient is shared evenly among equals. See PyTorch's
+    /// <c>amin</c>.</summary>
     /// <param name="dims">the axes; all of them when empty</param>
     /// <param name="keepDim">whether the axes stay, with extent 1</param>
     /// <returns>this tensor's shape without <paramref name="dims"/></returns>
@@ -114,7 +116,8 @@ public partial class Tensor
     /// <param name="keepDim">whether the axes stay, with extent 1</param>
     /// <returns>this tensor's shape without <paramref name="dims"/></returns>
     /// <exception cref="DTypeException">This tensor is not floating.</exception>
-    public Tensor Var(ReadOnlySpan<int> dims, bool unbiased = true, bool keepDim = false) => ReduceOps.Variance("Var", this, dims, unbiased, keepDim);
+    public Tensor Var(ReadOnlySpan<int> dims, bool unbiased = true, bool keepDim = false) =>
+        ReduceOps.Variance("Var", this, dims, unbiased, keepDim);
 
     /// <summary>The standard deviation of all elements; the gradient where it is 0 is 0. See PyTorch's <c>std</c>.</summary>
     /// <param name="unbiased">whether to divide by one less than their number</param>
@@ -143,24 +146,28 @@ public partial class Tensor
     /// <exception cref="DTypeException">This tensor is not floating.</exception>
     public Tensor Norm(int dim, bool keepDim = false) => ReduceOps.Norm(this, [dim], keepDim);
 
-    /// <summary>The index of the largest element, the first among equals, counted in row-major order; a NaN wins. See PyTorch's <c>argmax</c>.</summary>
+    /// <summary>The index of the largest element, the first among equals, counted in row-major order; a NaN wins. See PyTorch's
+    /// <c>argmax</c>.</summary>
     /// <returns>[], int64</returns>
     /// <exception cref="ShapeException">There is no element.</exception>
     public Tensor ArgMax() => Detach().Reshape(NumElements).ArgMax(0);
 
-    /// <summary>The indices of the largest elements along an axis, the first among equals; a NaN wins. See PyTorch's <c>argmax</c>.</summary>
+    /// <summary>The indices of the largest elements along an axis, the first among equals; a NaN wins. See PyTorch's
+    /// <c>argmax</c>.</summary>
     /// <param name="dim">the axis; negative counts from the end</param>
     /// <param name="keepDim">whether the axis stays, with extent 1</param>
     /// <returns>int64, this tensor's shape without <paramref name="dim"/></returns>
     /// <exception cref="ShapeException">The axis has no element.</exception>
     public Tensor ArgMax(int dim, bool keepDim = false) => ReduceOps.ArgReduce(this, dim, keepDim, maximum: true);
 
-    /// <summary>The index of the smallest element, the first among equals, counted in row-major order; a NaN wins. See PyTorch's <c>argmin</c>.</summary>
+    /// <summary>The index of the smallest element, the first among equals, counted in row-major order; a NaN wins. See PyTorch's
+    /// <c>argmin</c>.</summary>
     /// <returns>[], int64</returns>
     /// <exception cref="ShapeException">There is no element.</exception>
     public Tensor ArgMin() => Detach().Reshape(NumElements).ArgMin(0);
 
-    /// <summary>The indices of the smallest elements along an axis, the first among equals; a NaN wins. See PyTorch's <c>argmin</c>.</summary>
+    /// <summary>The indices of the smallest elements along an axis, the first among equals; a NaN wins. See PyTorch's
+    /// <c>argmin</c>.</summary>
     /// <param name="dim">the axis; negative counts from the end</param>
     /// <param name="keepDim">whether the axis stays, with extent 1</param>
     /// <returns>int64, this tensor's shape without <paramref name="dim"/></returns>
@@ -199,7 +206,8 @@ internal static class ReduceOps
         return Reduce(op, name, x, kept, keepDim ? kept : WithoutReduced(x.Shape, dims));
     }
 
-    /// <summary>x reduced to kept (1 on each reduced axis); the result has the shape `output`, kept or kept less its reduced axes.</summary>
+    /// <summary>x reduced to kept (1 on each reduced axis); the result has the shape `output`, kept or kept less its reduced
+    /// axes.</summary>
     static unsafe Tensor Reduce(HyReduceOp op, string name, Tensor x, Shape kept, Shape output)
     {
         var y = Tensor.NewResult(output, op == HyReduceOp.Sum && x.DType is DType.UInt8 or DType.Bool ? DType.Int64 : x.DType, x.Device);

@@ -1,6 +1,7 @@
 namespace Hybrid;
 
-/// <summary>A height and a width: the size, stride, padding or dilation of a two-dimensional window. An int converts to both alike.</summary>
+/// <summary>A height and a width: the size, stride, padding or dilation of a two-dimensional window. An int converts to both
+/// alike.</summary>
 /// <param name="Height">along the last axis but one</param>
 /// <param name="Width">along the last axis</param>
 public readonly record struct Size2(int Height, int Width)
@@ -31,7 +32,8 @@ internal readonly record struct Window(Size2 Kernel, Size2 Stride, Size2 Padding
         var width = Extent(input[^1], Kernel.Width, Stride.Width, Padding.Width, Dilation.Width);
         return height >= 1 && width >= 1
             ? (height, width)
-            : throw new ShapeException($"{op}: kernel {Kernel} with dilation {Dilation} does not fit into input {input} with padding {Padding}");
+            : throw new ShapeException(
+                $"{op}: kernel {Kernel} with dilation {Dilation} does not fit into input {input} with padding {Padding}");
     }
 
     static long Extent(long input, int kernel, int stride, int padding, int dilation)

@@ -21,8 +21,10 @@ internal sealed class DropoutTests
     public void TheSeedDecides()
     {
         var x = Tensor.Ones(64);
-        Assert.That(F.Dropout(x, generator: new Generator(3)).ToArray<float>(), Is.EqualTo(F.Dropout(x, generator: new Generator(3)).ToArray<float>()));
-        Assert.That(F.Dropout(x, generator: new Generator(3)).ToArray<float>(), Is.Not.EqualTo(F.Dropout(x, generator: new Generator(4)).ToArray<float>()));
+        Assert.That(F.Dropout(x, generator: new Generator(3)).ToArray<float>(),
+            Is.EqualTo(F.Dropout(x, generator: new Generator(3)).ToArray<float>()));
+        Assert.That(F.Dropout(x, generator: new Generator(3)).ToArray<float>(),
+            Is.Not.EqualTo(F.Dropout(x, generator: new Generator(4)).ToArray<float>()));
     }
 
     [Test]

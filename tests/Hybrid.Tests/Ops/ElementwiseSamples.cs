@@ -8,7 +8,8 @@ internal static class ElementwiseSamples
     // Whole vectors of every ISA, one less, one more, and nothing.
     static readonly int[] Sizes = [0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 63, 65, 127];
 
-    static readonly (long[] A, long[] B)[] Broadcasts = [([3, 1], [1, 4]), ([], [5]), ([2, 3, 4], [3, 1]), ([4, 1, 2], [4, 3, 2]), ([1], [0]), ([2, 17], [17])];
+    static readonly (long[] A, long[] B)[] Broadcasts = [([3, 1], [1, 4]), ([], [5]), ([2, 3, 4], [3, 1]), ([4, 1, 2], [4, 3, 2]),
+        ([1], [0]), ([2, 17], [17])];
 
     internal static IEnumerable<Operation> All => [.. UnaryRows, .. BinaryRows, .. BinaryScalarRows, .. CompareRows, .. Conditionals];
 
@@ -65,7 +66,8 @@ internal static class ElementwiseSamples
                     yield return new($"{row.Op}: two tensors", [a, b], t => ElementwiseOps.Compare(row.Op, t[0], t[1]),
                         n => Reference.Binary(n[0], n[1], (x, y) => f(x, y) ? 1 : 0))
                     { Differentiable = false };
-                    yield return new($"{row.Op}: tensor with number", [a], t => ElementwiseOps.CompareScalar(row.Op, t[0], 1), n => n[0].Map(x => f(x, 1) ? 1 : 0))
+                    yield return new($"{row.Op}: tensor with number", [a], t => ElementwiseOps.CompareScalar(row.Op, t[0], 1),
+                        n => n[0].Map(x => f(x, 1) ? 1 : 0))
                     { Differentiable = false };
                 }
         }
@@ -76,12 +78,16 @@ internal static class ElementwiseSamples
         get
         {
             Nd condition = Nd.Random(3, [2, 1, 4]).Map(x => x > 0 ? 1 : 0);
-            yield return new("Where: two tensors", OperationList.Random([3, 1], [4]), t => Tensor.Where(condition.ToTensor(DType.Bool), t[0], t[1]),
-                n => Reference.Binary(Reference.Binary(condition, n[0], (c, a) => c != 0 ? a : 0), Reference.Binary(condition, n[1], (c, b) => c != 0 ? 0 : b),
+            yield return new("Where: two tensors", OperationList.Random([3, 1], [4]),
+                t => Tensor.Where(condition.ToTensor(DType.Bool), t[0], t[1]),
+                n => Reference.Binary(Reference.Binary(condition, n[0], (c, a) => c != 0 ? a : 0),
+                    Reference.Binary(condition, n[1], (c, b) => c != 0 ? 0 : b),
                     (a, b) => a + b));
-            yield return new("Where: tensor and number", OperationList.Random([3, 4]), t => Tensor.Where(condition.ToTensor(DType.Bool), t[0], 2.5),
+            yield return new("Where: tensor and number", OperationList.Random([3, 4]),
+                t => Tensor.Where(condition.ToTensor(DType.Bool), t[0], 2.5),
                 n => Reference.Binary(condition, n[0], (c, a) => c != 0 ? a : 2.5));
-            yield return new("Where: number and tensor", OperationList.Random([3, 4]), t => Tensor.Where(condition.ToTensor(DType.Bool), 2.5, t[0]),
+            yield return new("Where: number and tensor", OperationList.Random([3, 4]),
+                t => Tensor.Where(condition.ToTensor(DType.Bool), 2.5, t[0]),
                 n => Reference.Binary(condition, n[0], (c, b) => c != 0 ? 2.5 : b));
         }
     }

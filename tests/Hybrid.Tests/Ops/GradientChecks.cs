@@ -27,7 +27,8 @@ internal static class GradientChecks
         var leaves = Leaves(all);
         var first = FirstOrder(f, leaves);
         var outputs = first.Where(g => g is { RequiresGrad: true }).Select(g => g!).ToArray();
-        var cotangents = first.Select((g, i) => (g, i)).Where(p => p.g is { RequiresGrad: true }).Select(p => (Tensor?)w[p.i].ToTensor()).ToArray();
+        var cotangents = first.Select((g, i) => (g, i)).Where(p => p.g is { RequiresGrad: true }).Select(p => (Tensor?)w[p.i].ToTensor())
+            .ToArray();
         var second = outputs.Length == 0 ? new Tensor?[all.Length] : Autograd.Grad(outputs, leaves, cotangents, allowUnused: true);
         for (var i = 0; i < all.Length; i++)
         {

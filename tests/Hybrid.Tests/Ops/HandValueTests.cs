@@ -54,7 +54,8 @@ internal sealed class HandValueTests
 
     [Test]
     public void UniformLogitsLoseTheLogarithmOfTheClasses() =>
-        Expect.Close(F.CrossEntropy(Tensor.Zeros([4, 10], DType.Float64), Tensor.From([0L, 3, 5, 9])), new Nd([Math.Log(10)]), 1e-15, "CrossEntropy");
+        Expect.Close(F.CrossEntropy(Tensor.Zeros([4, 10], DType.Float64), Tensor.From([0L, 3, 5, 9])), new Nd([Math.Log(10)]), 1e-15,
+            "CrossEntropy");
 
     [Test]
     public void SumOfSquares()
@@ -71,7 +72,8 @@ internal sealed class HandValueTests
     [Test]
     public void BinaryCrossEntropyOfAHalf()
     {
-        Expect.Close(F.BinaryCrossEntropy(Tensor.From([0.5, 0.25]), Tensor.From([1.0, 0.0])), new Nd([(Math.Log(2) - Math.Log(0.75)) / 2]), 1e-15, "BinaryCrossEntropy");
+        Expect.Close(F.BinaryCrossEntropy(Tensor.From([0.5, 0.25]), Tensor.From([1.0, 0.0])), new Nd([(Math.Log(2) - Math.Log(0.75)) / 2]),
+            1e-15, "BinaryCrossEntropy");
         Expect.Close(F.BinaryCrossEntropyWithLogits(Tensor.From([0.0]), Tensor.From([1.0])), new Nd([Math.Log(2)]), 1e-15, "with logits");
     }
 

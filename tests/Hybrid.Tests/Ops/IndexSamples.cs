@@ -13,9 +13,11 @@ internal static class IndexSamples
         .. Slices("axis 0", [4, 3], 0, [3, 0, 0, 1, 3]),
         .. Slices("last axis", [2, 3, 5], 2, [4, 1, 1]),
         .. Slices("no index", [4, 3], 0, []),
-        new("OneHot", [], t => Tensor.From(new long[] { 2, 0, 1, 2 }).Reshape(2, 2).OneHot(3), _ => new Nd([0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 1], 2, 2, 3))
+        new("OneHot", [], t => Tensor.From(new long[] { 2, 0, 1, 2 }).Reshape(2, 2).OneHot(3),
+            _ => new Nd([0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 1], 2, 2, 3))
         { Differentiable = false },
-        new("OneHot: classes told from the input", [], t => Tensor.From(new long[] { 1, 0 }).OneHot(), _ => new Nd([0, 1, 1, 0], 2, 2)) { Differentiable = false },
+        new("OneHot: classes told from the input", [], t => Tensor.From(new long[] { 1, 0 }).OneHot(), _ => new Nd([0, 1, 1, 0], 2, 2))
+            { Differentiable = false },
         .. Joins("one", 0, [2, 3]),
         .. Joins("two", 0, [2, 3], [4, 3]),
         .. Joins("three on the last axis", -1, [2, 3], [2, 1], [2, 5]),
@@ -29,10 +31,13 @@ internal static class IndexSamples
 
     static IEnumerable<Operation> Each(string what, long[] shape, int axis, Nd index)
     {
-        yield return new($"Gather: {what}", OperationList.Random(shape), t => t[0].Gather(axis, IndexTensor(index)), n => Reference.Gather(n[0], axis, index));
-        yield return new($"ScatterAdd: {what}", OperationList.Random(shape, index.Shape), t => t[0].ScatterAdd(axis - shape.Length, IndexTensor(index), t[1]),
+        yield return new($"Gather: {what}", OperationList.Random(shape), t => t[0].Gather(axis, IndexTensor(index)),
+            n => Reference.Gather(n[0], axis, index));
+        yield return new($"ScatterAdd: {what}", OperationList.Random(shape, index.Shape),
+            t => t[0].ScatterAdd(axis - shape.Length, IndexTensor(index), t[1]),
             n => Reference.ScatterAdd(n[0], axis, index, n[1]));
-        yield return new($"ScatterAdd: {what}, source larger than index", OperationList.Random(shape, [.. index.Shape.Select(extent => extent + 1)]),
+        yield return new($"ScatterAdd: {what}, source larger than index",
+            OperationList.Random(shape, [.. index.Shape.Select(extent => extent + 1)]),
             t => t[0].ScatterAdd(axis, IndexTensor(index), t[1]), n => Reference.ScatterAdd(n[0], axis, index, n[1]));
     }
 
@@ -40,7 +45,8 @@ internal static class IndexSamples
     {
         yield return new($"IndexSelect: {what}", OperationList.Random(shape), t => t[0].IndexSelect(axis, Tensor.From(index)),
             n => Reference.IndexSelect(n[0], axis, index));
-        yield return new($"IndexAdd: {what}", OperationList.Random(shape, [.. shape.Select((extent, i) => i == axis ? index.Length : extent)]),
+        yield return new($"IndexAdd: {what}",
+            OperationList.Random(shape, [.. shape.Select((extent, i) => i == axis ? index.Length : extent)]),
             t => t[0].IndexAdd(axis - shape.Length, Tensor.From(index), t[1]), n => Reference.IndexAdd(n[0], axis, index, n[1]));
     }
 
@@ -48,7 +54,8 @@ internal static class IndexSamples
     {
         var axis = dim < 0 ? dim + shapes[0].Length : dim;
         yield return new($"Cat: {what}", OperationList.Random(shapes), t => Tensor.Cat(t, dim), n => Reference.Cat(n, axis));
-        yield return new($"Concatenate: {what}", OperationList.Random(shapes), t => Tensor.Concatenate(t, dim), n => Reference.Cat(n, axis));
+        yield return new($"Concatenate: {what}", OperationList.Random(shapes), t => Tensor.Concatenate(t, dim),
+            n => Reference.Cat(n, axis));
     }
 
     static Operation Stack(string what, int dim, int axis) =>

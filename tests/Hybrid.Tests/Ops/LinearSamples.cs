@@ -13,17 +13,25 @@ internal static class LinearSamples
         {
             (long[] A, long[] B)[] shapes =
             [
-                ([3, 4], [4, 5]), ([1, 1], [1, 1]), ([17, 9], [9, 33]), ([4], [4]), ([4], [4, 3]), ([2, 4], [4]), ([2, 3, 4], [4, 5]), ([2, 3, 4], [2, 4, 5]),
-                ([2, 1, 3, 4], [5, 4, 2]), ([3, 4], [2, 4, 5]), ([2, 3, 4], [4]), ([4], [2, 4, 3]), ([0, 4], [4, 3]), ([3, 0], [0, 2]), ([0, 2, 3], [0, 3, 2]),
+                ([3, 4], [4, 5]), ([1, 1], [1, 1]), ([17, 9], [9, 33]), ([4], [4]), ([4], [4, 3]), ([2, 4], [4]), ([2, 3, 4], [4, 5]),
+                    ([2, 3, 4], [2, 4, 5]),
+                ([2, 1, 3, 4], [5, 4, 2]), ([3, 4], [2, 4, 5]), ([2, 3, 4], [4]), ([4], [2, 4, 3]), ([0, 4], [4, 3]), ([3, 0], [0, 2]),
+                    ([0, 2, 3], [0, 3, 2]),
             ];
             foreach (var (a, b) in shapes)
-                yield return new($"MatMul: [{string.Join(", ", a)}] by [{string.Join(", ", b)}]", OperationList.Random(a, b), t => t[0].MatMul(t[1]),
+                yield return new($"MatMul: [{string.Join(", ", a)}] by [{string.Join(", ", b)}]", OperationList.Random(a, b),
+                    t => t[0].MatMul(t[1]),
                     n => Reference.MatMul(n[0], n[1]));
-            yield return new("Linear", OperationList.Random([5, 4], [3, 4], [3]), t => F.Linear(t[0], t[1], t[2]), n => Reference.Linear(n[0], n[1], n[2]));
-            yield return new("Linear: no bias", OperationList.Random([5, 4], [3, 4]), t => F.Linear(t[0], t[1]), n => Reference.Linear(n[0], n[1], null));
-            yield return new("Linear: one sample", OperationList.Random([4], [3, 4], [3]), t => F.Linear(t[0], t[1], t[2]), n => Reference.Linear(n[0], n[1], n[2]));
-            yield return new("Linear: three axes", OperationList.Random([2, 3, 4], [1, 4], [1]), t => F.Linear(t[0], t[1], t[2]), n => Reference.Linear(n[0], n[1], n[2]));
-            yield return new("Linear: no sample", OperationList.Random([0, 4], [3, 4], [3]), t => F.Linear(t[0], t[1], t[2]), n => Reference.Linear(n[0], n[1], n[2]));
+            yield return new("Linear", OperationList.Random([5, 4], [3, 4], [3]), t => F.Linear(t[0], t[1], t[2]),
+                n => Reference.Linear(n[0], n[1], n[2]));
+            yield return new("Linear: no bias", OperationList.Random([5, 4], [3, 4]), t => F.Linear(t[0], t[1]),
+                n => Reference.Linear(n[0], n[1], null));
+            yield return new("Linear: one sample", OperationList.Random([4], [3, 4], [3]), t => F.Linear(t[0], t[1], t[2]),
+                n => Reference.Linear(n[0], n[1], n[2]));
+            yield return new("Linear: three axes", OperationList.Random([2, 3, 4], [1, 4], [1]), t => F.Linear(t[0], t[1], t[2]),
+                n => Reference.Linear(n[0], n[1], n[2]));
+            yield return new("Linear: no sample", OperationList.Random([0, 4], [3, 4], [3]), t => F.Linear(t[0], t[1], t[2]),
+                n => Reference.Linear(n[0], n[1], n[2]));
         }
     }
 
@@ -46,7 +54,8 @@ internal static class LinearSamples
             n => Drop(Reference.Conv2d(n[0].Reshape(1, 2, 4, 5), n[1], n[2], (1, 1), (0, 0), (1, 1), 1))),
     ];
 
-    static Operation Conv(string what, long[] x, long[] w, (int H, int W)? stride = null, (int H, int W) padding = default, (int H, int W)? dilation = null,
+    static Operation Conv(string what, long[] x, long[] w, (int H, int W)? stride = null, (int H, int W) padding = default,
+        (int H, int W)? dilation = null,
                           int groups = 1, bool bias = true) =>
         new($"Conv2d: {what}", bias ? OperationList.Random(x, w, [w[0]]) : OperationList.Random(x, w),
             t => F.Conv2d(t[0], t[1], t.ElementAtOrDefault(2), stride ?? (1, 1), padding, dilation ?? (1, 1), groups),
@@ -74,13 +83,16 @@ internal static class LinearSamples
             n => Drop(Reference.Pool(n[0].Reshape(1, 2, 4, 4), (2, 2), (2, 2), (0, 0), (1, 1), (window, _) => window.Average()))),
     ];
 
-    static Operation Max(string what, long[] x, (int H, int W) kernel, (int H, int W)? stride = null, (int H, int W) padding = default, (int H, int W)? dilation = null) =>
+    static Operation Max(string what, long[] x, (int H, int W) kernel, (int H, int W)? stride = null, (int H, int W) padding = default,
+        (int H, int W)? dilation = null) =>
         new($"MaxPool2d: {what}", [Nd.Distinct(11, x)], t => F.MaxPool2d(t[0], kernel, stride, padding, dilation),
             n => Reference.Pool(n[0], kernel, stride ?? kernel, padding, dilation ?? (1, 1), (window, _) => window.Max()));
 
-    static Operation Average(string what, long[] x, (int H, int W) kernel, (int H, int W)? stride = null, (int H, int W) padding = default, bool countIncludePad = true) =>
+    static Operation Average(string what, long[] x, (int H, int W) kernel, (int H, int W)? stride = null, (int H, int W) padding = default,
+        bool countIncludePad = true) =>
         new($"AvgPool2d: {what}", [Nd.Random(11, x)], t => F.AvgPool2d(t[0], kernel, stride, padding, countIncludePad),
-            n => Reference.Pool(n[0], kernel, stride ?? kernel, padding, (1, 1), (window, all) => window.Sum() / (countIncludePad ? all : window.Count)));
+            n => Reference.Pool(n[0], kernel, stride ?? kernel, padding, (1, 1),
+                (window, all) => window.Sum() / (countIncludePad ? all : window.Count)));
 
     static IEnumerable<Operation> Norms
     {
@@ -100,7 +112,8 @@ internal static class LinearSamples
                 t => F.BatchNorm(t[0], mean.ToTensor(t[0].DType), variance.ToTensor(t[0].DType), t[1], t[2]),
                 n => Reference.Normalize(n[0], mean, variance, n[1], n[2], 1e-5));
             yield return new("BatchNorm: evaluation without weight and bias", OperationList.Random([4, 3]),
-                t => F.BatchNorm(t[0], mean.ToTensor(t[0].DType), variance.ToTensor(t[0].DType)), n => Reference.Normalize(n[0], mean, variance, null, null, 1e-5));
+                t => F.BatchNorm(t[0], mean.ToTensor(t[0].DType), variance.ToTensor(t[0].DType)), n =>
+                    Reference.Normalize(n[0], mean, variance, null, null, 1e-5));
         }
     }
 }

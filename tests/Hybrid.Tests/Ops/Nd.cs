@@ -31,11 +31,13 @@ internal sealed record Nd(double[] Data, params long[] Shape)
         return Build(shape, _ => low + (high - low) * random.NextDouble());
     }
 
-    /// <summary>Distinct values, at least 0.05 apart, in random order: no ties for a maximum, and none within a finite difference.</summary>
+    /// <summary>Distinct values, at least 0.05 apart, in random order: no ties for a maximum, and none within a finite
+    /// difference.</summary>
     internal static Nd Distinct(int seed, params long[] shape)
     {
         var random = new Random(seed);
-        var values = Enumerable.Range(0, (int)Count(shape)).Select(i => 0.1 * (i - Count(shape) / 2.0) + 0.05 * random.NextDouble()).ToArray();
+        var values = Enumerable.Range(0, (int)Count(shape)).Select(i => 0.1 * (i - Count(shape) / 2.0) + 0.05 * random.NextDouble())
+            .ToArray();
         random.Shuffle(values);
         return new Nd(values, shape);
     }
@@ -93,7 +95,8 @@ internal sealed record Nd(double[] Data, params long[] Shape)
 /// <summary>Comparisons that say where and by how much.</summary>
 internal static class Expect
 {
-    /// <summary>Equal shape; each element within the tolerance relative to the larger of 1 and its size; NaN and infinities alike.</summary>
+    /// <summary>Equal shape; each element within the tolerance relative to the larger of 1 and its size; NaN and infinities
+    /// alike.</summary>
     internal static void Close(Nd actual, Nd expected, double tolerance, string what)
     {
         Assert.That(actual.Shape, Is.EqualTo(expected.Shape), $"{what}: shape");
@@ -106,5 +109,6 @@ internal static class Expect
         }
     }
 
-    internal static void Close(Tensor actual, Nd expected, double tolerance, string what) => Close(Nd.From(actual), expected, tolerance, what);
+    internal static void Close(Tensor actual, Nd expected, double tolerance, string what) =>
+        Close(Nd.From(actual), expected, tolerance, what);
 }

@@ -21,7 +21,8 @@ internal sealed record Operation(string Name, Nd[] Inputs, Func<Tensor[], Tensor
 /// <summary>Every operation: elementwise ones from the rows of ops.def, structured ones from the lists beside this file.</summary>
 internal static class OperationList
 {
-    internal static IEnumerable<Operation> All => [.. ElementwiseSamples.All, .. ReduceSamples.All, .. LinearSamples.All, .. LossSamples.All, .. IndexSamples.All];
+    internal static IEnumerable<Operation> All =>
+        [.. ElementwiseSamples.All, .. ReduceSamples.All, .. LinearSamples.All, .. LossSamples.All, .. IndexSamples.All];
 
     internal static IEnumerable<Operation> Differentiable => All.Where(operation => operation.Differentiable);
 

@@ -17,10 +17,14 @@ internal sealed class OperationTests
     [Test]
     public void EveryRowHasAReference()
     {
-        var missing = ElementwiseOps.UnaryOps.Select(row => row.Op.ToString()).Except(ElementwiseReference.Unary.Keys).Select(name => ("Unary", name))
-            .Concat(ElementwiseOps.BinaryOps.Select(row => row.Op.ToString()).Except(ElementwiseReference.Binary.Keys).Select(name => ("Binary", name)))
-            .Concat(ElementwiseOps.CompareOps.Select(row => row.Op.ToString()).Except(ElementwiseReference.Compare.Keys).Select(name => ("Compare", name)))
-            .Select(p => $"ops.def has a row for {p.name} without a reference: add [\"{p.name}\"] to ElementwiseReference.{p.Item1}, in double precision and without a look at the row's formula");
+        var missing = ElementwiseOps.UnaryOps.Select(row => row.Op.ToString()).Except(ElementwiseReference.Unary.Keys)
+            .Select(name => ("Unary", name))
+            .Concat(ElementwiseOps.BinaryOps.Select(row => row.Op.ToString()).Except(ElementwiseReference.Binary.Keys)
+                .Select(name => ("Binary", name)))
+            .Concat(ElementwiseOps.CompareOps.Select(row => row.Op.ToString()).Except(ElementwiseReference.Compare.Keys)
+                .Select(name => ("Compare", name)))
+            .Select(p => $"ops.def has a row for {p.name} without a reference: "
+                + $"add [\"{p.name}\"] to ElementwiseReference.{p.Item1}, in double precision and without a look at the row's formula");
         Assert.That(string.Join("\n", missing), Is.Empty);
     }
 
@@ -28,22 +32,26 @@ internal sealed class OperationTests
     public void EveryFunctionHasASample()
     {
         // Dropout draws random numbers: DropoutTests has it. The others are one-line aliases of Tensor's methods.
-        string[] elsewhere = ["Dropout", "Relu", "LeakyRelu", "Elu", "Gelu", "Silu", "Softplus", "Sigmoid", "Tanh", "Softmax", "LogSoftmax", "OneHot"];
+        string[] elsewhere = ["Dropout", "Relu", "LeakyRelu", "Elu", "Gelu", "Silu", "Softplus", "Sigmoid", "Tanh", "Softmax",
+            "LogSoftmax", "OneHot"];
         var sampled = OperationList.All.Select(operation => operation.Name.Split(':')[0]).ToHashSet();
-        var missing = typeof(NN.F).GetMethods(BindingFlags.Public | BindingFlags.Static).Select(method => method.Name).Distinct().Except(elsewhere).Except(sampled)
+        var missing = typeof(NN.F).GetMethods(BindingFlags.Public | BindingFlags.Static).Select(method => method.Name).Distinct()
+            .Except(elsewhere).Except(sampled)
             .Select(name => $"F.{name} has no sample: add one, with its reference, to a list in tests/Hybrid.Tests/Ops/*Samples.cs");
         Assert.That(string.Join("\n", missing), Is.Empty);
     }
 
     [TestCaseSource(typeof(OperationList), nameof(OperationList.All))]
     public void Float64MatchesTheReference(Operation operation) =>
-        Expect.Close(operation.Apply(Tensors(operation, DType.Float64)), operation.Expected(operation.Inputs), operation.Tolerance64, operation.Name);
+        Expect.Close(operation.Apply(Tensors(operation, DType.Float64)), operation.Expected(operation.Inputs), operation.Tolerance64,
+            operation.Name);
 
     [TestCaseSource(typeof(OperationList), nameof(OperationList.All))]
     public void Float32MatchesTheReference(Operation operation)
     {
         Nd[] inputs = [.. operation.Inputs.Select(x => x.Map(v => (float)v))];
-        Expect.Close(operation.Apply([.. inputs.Select(x => x.ToTensor(DType.Float32))]), operation.Expected(inputs), operation.Tolerance32, operation.Name);
+        Expect.Close(operation.Apply([.. inputs.Select(x => x.ToTensor(DType.Float32))]), operation.Expected(inputs),
+            operation.Tolerance32, operation.Name);
     }
 
     [TestCaseSource(typeof(OperationList), nameof(OperationList.Differentiable))]
@@ -113,7 +121,9 @@ internal sealed class OperationTests
     static Tensor Sliced(Nd x)
     {
         var y = Nd.Build([.. x.Shape.Select(extent => extent + 3)],
-            place => place.Select((p, i) => p >= 1 && p <= x.Shape[i]).All(inside => inside) ? x[[.. place.Select(p => p - 1)]] : double.NaN).ToTensor();
+            place => place.Select((p, i) => p >= 1 && p <= x.Shape[i]).All(inside => inside)
+                ? x[[.. place.Select(p => p - 1)]]
+                : double.NaN).ToTensor();
         for (var axis = 0; axis < x.Dim; axis++)
             y = y.Narrow(axis, 1, x.Shape[axis]);
         return y;

@@ -35,7 +35,8 @@ internal sealed class PropertyTests
 
     [Test]
     public void ReductionsFollowTheReference() =>
-        ForAll(from shape in ShapeOf(1, 4, 1) from which in Gen.Choose(1, (1 << shape.Length) - 1) from keep in Gen.Elements(false, true) select (shape, which, keep), c =>
+        ForAll(from shape in ShapeOf(1, 4, 1) from which in Gen.Choose(1, (1 << shape.Length) - 1)
+               from keep in Gen.Elements(false, true) select (shape, which, keep), c =>
         {
             int[] dims = [.. Enumerable.Range(0, c.shape.Length).Where(axis => (c.which & (1 << axis)) != 0)];
             var x = Nd.Random(1, c.shape);
@@ -45,7 +46,8 @@ internal sealed class PropertyTests
 
     [Test]
     public void SplittingUndoesConcatenation() =>
-        ForAll(from shape in ShapeOf(1, 4) from axis in Gen.Choose(0, shape.Length - 1) from extents in Gen.Choose(0, 4).NonEmptyListOf() select (shape, axis, extents), c =>
+        ForAll(from shape in ShapeOf(1, 4) from axis in Gen.Choose(0, shape.Length - 1)
+               from extents in Gen.Choose(0, 4).NonEmptyListOf() select (shape, axis, extents), c =>
         {
             Nd[] parts = [.. c.extents.Select((extent, i) => Nd.Random(i, [.. c.shape.Select((e, j) => j == c.axis ? extent : e)]))];
             var whole = Tensor.Cat([.. parts.Select(p => p.ToTensor())], c.axis);
@@ -60,7 +62,8 @@ internal sealed class PropertyTests
 
     [Test]
     public void ProductsFollowTheReference() =>
-        ForAll(from m in Gen.Choose(0, 20) from k in Gen.Choose(0, 20) from n in Gen.Choose(0, 20) from batch in ShapeOf(0, 2) select (m, k, n, batch), c =>
+        ForAll(from m in Gen.Choose(0, 20) from k in Gen.Choose(0, 20) from n in Gen.Choose(0, 20) from batch in ShapeOf(0, 2)
+               select (m, k, n, batch), c =>
         {
             var (a, b) = (Nd.Random(1, [.. c.batch, c.m, c.k]), Nd.Random(2, [.. c.batch, c.k, c.n]));
             Expect.Close(a.ToTensor().MatMul(b.ToTensor()), Reference.MatMul(a, b), 1e-12, "MatMul");
@@ -95,9 +98,11 @@ internal sealed class PropertyTests
     [Test]
     public void ScatteringIsTheTransposeOfGathering() =>
         // ⟨gather(x), y⟩ = ⟨x, scatter_add(0, y)⟩ for every x, y and index.
-        ForAll(from shape in ShapeOf(1, 3, 1) from axis in Gen.Choose(0, shape.Length - 1) from n in Gen.Choose(0, 6) from seed in Gen.Choose(0, 1000) select (shape, axis, n, seed), c =>
+        ForAll(from shape in ShapeOf(1, 3, 1) from axis in Gen.Choose(0, shape.Length - 1) from n in Gen.Choose(0, 6)
+               from seed in Gen.Choose(0, 1000) select (shape, axis, n, seed), c =>
         {
-            var picked = Nd.Random(c.seed, [.. c.shape.Select((extent, i) => i == c.axis ? c.n : extent)], 0, c.shape[c.axis]).Map(Math.Floor);
+            var picked = Nd.Random(c.seed, [.. c.shape.Select((extent, i) => i == c.axis ? c.n : extent)], 0, c.shape[c.axis])
+                .Map(Math.Floor);
             var (x, y) = (Nd.Random(1, c.shape).ToTensor(), Nd.Random(2, picked.Shape).ToTensor());
             var index = picked.ToTensor(DType.Int64);
             var left = (x.Gather(c.axis, index) * y).Sum().Item();

@@ -22,7 +22,8 @@ internal static class Reference
         return new Nd(y, keepDim ? kept : [.. x.Shape.Where((_, i) => !dims.Contains(i))]);
     }
 
-    internal static double Variance(double[] x, bool unbiased) => x.Sum(v => (v - x.Average()) * (v - x.Average())) / (x.Length - (unbiased ? 1 : 0));
+    internal static double Variance(double[] x, bool unbiased) =>
+        x.Sum(v => (v - x.Average()) * (v - x.Average())) / (x.Length - (unbiased ? 1 : 0));
 
     internal static int ArgMax(double[] x)
     {
@@ -119,7 +120,8 @@ internal static class Reference
     }
 
     /// <summary>Each window of x through f, which gets the elements inside the plane and the number of all.</summary>
-    internal static Nd Pool(Nd x, (int H, int W) kernel, (int H, int W) stride, (int H, int W) padding, (int H, int W) dilation, Func<List<double>, int, double> f)
+    internal static Nd Pool(Nd x, (int H, int W) kernel, (int H, int W) stride, (int H, int W) padding, (int H, int W) dilation,
+        Func<List<double>, int, double> f)
     {
         long[] shape = [x.Shape[0], x.Shape[1], Windows(x.Shape[2], kernel.H, stride.H, padding.H, dilation.H),
             Windows(x.Shape[3], kernel.W, stride.W, padding.W, dilation.W)];
@@ -166,7 +168,8 @@ internal static class Reference
     }
 
     internal static double[][] Targets(long[] labels, int classes, double smoothing = 0) =>
-        [.. labels.Select(label => Enumerable.Range(0, classes).Select(c => (c == label ? 1 - smoothing : 0) + smoothing / classes).ToArray())];
+        [.. labels.Select(label => Enumerable.Range(0, classes).Select(c => (c == label ? 1 - smoothing : 0) + smoothing / classes)
+            .ToArray())];
 
     internal static Nd Reduce(Nd losses, NN.Reduction reduction) => reduction switch
     {

@@ -8,11 +8,14 @@ internal sealed class SpecialValueTests
 {
     const double NaN = double.NaN, Inf = double.PositiveInfinity;
 
-    static IEnumerable<TestCaseData> UnaryRows => ElementwiseOps.UnaryOps.Select(row => new TestCaseData(row).SetArgDisplayNames(row.Op.ToString()));
+    static IEnumerable<TestCaseData> UnaryRows =>
+        ElementwiseOps.UnaryOps.Select(row => new TestCaseData(row).SetArgDisplayNames(row.Op.ToString()));
 
-    static IEnumerable<TestCaseData> BinaryRows => ElementwiseOps.BinaryOps.Select(row => new TestCaseData(row).SetArgDisplayNames(row.Op.ToString()));
+    static IEnumerable<TestCaseData> BinaryRows =>
+        ElementwiseOps.BinaryOps.Select(row => new TestCaseData(row).SetArgDisplayNames(row.Op.ToString()));
 
-    static IEnumerable<TestCaseData> CompareRows => ElementwiseOps.CompareOps.Select(row => new TestCaseData(row).SetArgDisplayNames(row.Op.ToString()));
+    static IEnumerable<TestCaseData> CompareRows =>
+        ElementwiseOps.CompareOps.Select(row => new TestCaseData(row).SetArgDisplayNames(row.Op.ToString()));
 
     [TestCaseSource(nameof(UnaryRows))]
     public void Unary(object info)
@@ -25,8 +28,10 @@ internal sealed class SpecialValueTests
         foreach (var repeat in (int[])[1, 9])
         {
             var x = new Nd([.. points.SelectMany(p => Enumerable.Repeat(p, repeat))], points.Length * repeat);
-            Expect.Close(ElementwiseOps.Unary(row.Op, x.ToTensor(), row.Default), x.Map(v => f(v, row.Default)), 1e-11, $"{row.Op}, float64");
-            Expect.Close(ElementwiseOps.Unary(row.Op, x.ToTensor(DType.Float32), row.Default), x.Map(v => (float)f((float)v, (float)row.Default)), 5e-6, $"{row.Op}, float32");
+            Expect.Close(ElementwiseOps.Unary(row.Op, x.ToTensor(), row.Default), x.Map(v => f(v, row.Default)), 1e-11,
+                $"{row.Op}, float64");
+            Expect.Close(ElementwiseOps.Unary(row.Op, x.ToTensor(DType.Float32), row.Default),
+                x.Map(v => (float)f((float)v, (float)row.Default)), 5e-6, $"{row.Op}, float32");
         }
     }
 
@@ -37,7 +42,8 @@ internal sealed class SpecialValueTests
         var f = ElementwiseReference.Binary[row.Op.ToString()];
         var points = new Nd([NaN, Inf, -Inf, 0.0, -0.0, 1, -1, 0.5, -2.5, 3], 10, 1);
         foreach (var dtype in (DType[])[DType.Float64, DType.Float32])
-            Expect.Close(ElementwiseOps.Binary(row.Op, points.ToTensor(dtype), points.Reshape(10).ToTensor(dtype)), Reference.Binary(points, points.Reshape(10), f), 1e-5,
+            Expect.Close(ElementwiseOps.Binary(row.Op, points.ToTensor(dtype), points.Reshape(10).ToTensor(dtype)),
+                Reference.Binary(points, points.Reshape(10), f), 1e-5,
                 $"{row.Op}, {dtype}");
     }
 
@@ -47,7 +53,8 @@ internal sealed class SpecialValueTests
         var row = (CompareInfo)info;
         var f = ElementwiseReference.Compare[row.Op.ToString()];
         var points = new Nd([NaN, Inf, -Inf, 0.0, -0.0, 1, -1, 0.5], 8, 1);
-        Expect.Close(ElementwiseOps.Compare(row.Op, points.ToTensor(), points.Reshape(8).ToTensor()), Reference.Binary(points, points.Reshape(8), (a, b) => f(a, b) ? 1 : 0), 0,
+        Expect.Close(ElementwiseOps.Compare(row.Op, points.ToTensor(), points.Reshape(8).ToTensor()),
+            Reference.Binary(points, points.Reshape(8), (a, b) => f(a, b) ? 1 : 0), 0,
             row.Op.ToString());
     }
 
@@ -88,7 +95,8 @@ internal sealed class SpecialValueTests
     static void Rows(Func<Tensor, Tensor> f, double[] x, params double[] expected)
     {
         foreach (var dtype in (DType[])[DType.Float64, DType.Float32])
-            Expect.Close(f(new Nd(x, expected.Length, x.Length / expected.Length).ToTensor(dtype)), new Nd(expected, expected.Length), 1e-6, $"{dtype}");
+            Expect.Close(f(new Nd(x, expected.Length, x.Length / expected.Length).ToTensor(dtype)), new Nd(expected, expected.Length),
+                1e-6, $"{dtype}");
     }
 
     [Test]
@@ -130,8 +138,10 @@ internal sealed class SpecialValueTests
     public void SoftmaxRows()
     {
         double[] x = [0, NaN, -Inf, 0, -Inf, -Inf, Inf, 0, 1000, 1000, -1000, 1000];
-        Expect.Close(new Nd(x, 6, 2).ToTensor().Softmax(1), new Nd([NaN, NaN, 0, 1, NaN, NaN, NaN, NaN, 0.5, 0.5, 0, 1], 6, 2), 1e-12, "Softmax");
-        Expect.Close(new Nd(x, 6, 2).ToTensor().LogSoftmax(1), new Nd([NaN, NaN, -Inf, 0, NaN, NaN, NaN, NaN, -Math.Log(2), -Math.Log(2), -2000, 0], 6, 2), 1e-12, "LogSoftmax");
+        Expect.Close(new Nd(x, 6, 2).ToTensor().Softmax(1), new Nd([NaN, NaN, 0, 1, NaN, NaN, NaN, NaN, 0.5, 0.5, 0, 1], 6, 2), 1e-12,
+            "Softmax");
+        Expect.Close(new Nd(x, 6, 2).ToTensor().LogSoftmax(1),
+            new Nd([NaN, NaN, -Inf, 0, NaN, NaN, NaN, NaN, -Math.Log(2), -Math.Log(2), -2000, 0], 6, 2), 1e-12, "LogSoftmax");
     }
 
     [Test]
@@ -140,14 +150,16 @@ internal sealed class SpecialValueTests
         var a = new Nd([1, NaN, 2, 3, 0, 1], 3, 2);
         var b = new Nd([Inf, 1, 1, 1], 2, 2);
         Expect.Close(a.ToTensor().MatMul(b.ToTensor()), new Nd([NaN, NaN, Inf, 5, NaN, 1], 3, 2), 0, "MatMul");
-        Expect.Close(F.Linear(a.ToTensor(), b.ToTensor().T, Tensor.From([0.0, Inf])), new Nd([NaN, NaN, Inf, Inf, NaN, Inf], 3, 2), 0, "Linear");
+        Expect.Close(F.Linear(a.ToTensor(), b.ToTensor().T, Tensor.From([0.0, Inf])), new Nd([NaN, NaN, Inf, Inf, NaN, Inf], 3, 2), 0,
+            "Linear");
     }
 
     [Test]
     public void ConvolutionKeepsThemInTheirWindow()
     {
         var x = Nd.Build([1, 1, 1, 5], place => place[3] == 1 ? NaN : place[3] == 4 ? Inf : 1);
-        Expect.Close(F.Conv2d(x.ToTensor(), Tensor.From([1.0, 0.0]).Reshape(1, 1, 1, 2)), new Nd([NaN, NaN, 1, NaN], 1, 1, 1, 4), 0, "Conv2d");
+        Expect.Close(F.Conv2d(x.ToTensor(), Tensor.From([1.0, 0.0]).Reshape(1, 1, 1, 2)), new Nd([NaN, NaN, 1, NaN], 1, 1, 1, 4), 0,
+            "Conv2d");
     }
 
     [Test]
@@ -156,7 +168,8 @@ internal sealed class SpecialValueTests
         var x = new Nd([1, NaN, 2, 3, -Inf, -Inf, 4, Inf], 1, 1, 1, 8).ToTensor();
         Expect.Close(F.MaxPool2d(x, (1, 2)), new Nd([NaN, 3, -Inf, Inf], 1, 1, 1, 4), 0, "MaxPool2d");
         Expect.Close(F.AvgPool2d(x, (1, 2)), new Nd([NaN, 2.5, -Inf, Inf], 1, 1, 1, 4), 0, "AvgPool2d");
-        Expect.Close(F.MaxPool2d(Tensor.Full([1, 1, 2, 2], -5.0), 2, 1, 1), Nd.Build([1, 1, 3, 3], _ => -5), 0, "MaxPool2d's padding never wins");
+        Expect.Close(F.MaxPool2d(Tensor.Full([1, 1, 2, 2], -5.0), 2, 1, 1), Nd.Build([1, 1, 3, 3], _ => -5), 0,
+            "MaxPool2d's padding never wins");
     }
 
     [Test]
@@ -176,7 +189,8 @@ internal sealed class SpecialValueTests
         Expect.Close(F.CrossEntropy(new Nd([1e4, 0, -1e4], 1, 3).ToTensor(DType.Float32), label), new Nd([1e4]), 1e-6, "large logits");
         Expect.Close(F.CrossEntropy(new Nd([0, 1, 2], 1, 3).ToTensor(), Tensor.From([-100L])), new Nd([NaN]), 0, "all ignored");
         Expect.Close(F.MseLoss(Tensor.From([Inf, 1.0]), Tensor.From([0.0, 1.0])), new Nd([Inf]), 0, "MseLoss");
-        Expect.Close(F.BinaryCrossEntropyWithLogits(Tensor.From([1000.0, -1000.0]), Tensor.From([0.0, 0.0]), Reduction.None), new Nd([1000, 0], 2), 0, "large logits");
+        Expect.Close(F.BinaryCrossEntropyWithLogits(Tensor.From([1000.0, -1000.0]), Tensor.From([0.0, 0.0]), Reduction.None),
+            new Nd([1000, 0], 2), 0, "large logits");
     }
 
     [Test]
@@ -219,7 +233,8 @@ internal sealed class SpecialValueTests
         foreach (var createGraph in (bool[])[false, true])
         {
             var x = Tensor.From(at, requiresGrad: true);
-            Expect.Close(Autograd.Grad(f(x), x, createGraph: createGraph), new Nd(expected, expected.Length), 1e-12, $"gradient, createGraph {createGraph}");
+            Expect.Close(Autograd.Grad(f(x), x, createGraph: createGraph), new Nd(expected, expected.Length), 1e-12,
+                $"gradient, createGraph {createGraph}");
         }
     }
 }

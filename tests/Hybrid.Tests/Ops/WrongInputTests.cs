@@ -18,20 +18,26 @@ internal sealed class WrongInputTests
 
     static Func<Tensor> Integers(params long[] values) => () => Tensor.From(values);
 
-    static Mistake Shape(string operation, string what, Func<Tensor>[] inputs, Action<Tensor[]> call) => new(operation, what, typeof(ShapeException), inputs, call);
+    static Mistake Shape(string operation, string what, Func<Tensor>[] inputs, Action<Tensor[]> call) =>
+        new(operation, what, typeof(ShapeException), inputs, call);
 
-    static Mistake DTypes(string operation, string what, Func<Tensor>[] inputs, Action<Tensor[]> call) => new(operation, what, typeof(DTypeException), inputs, call);
+    static Mistake DTypes(string operation, string what, Func<Tensor>[] inputs, Action<Tensor[]> call) =>
+        new(operation, what, typeof(DTypeException), inputs, call);
 
-    static Mistake Range(string operation, string what, Func<Tensor>[] inputs, Action<Tensor[]> call) => new(operation, what, typeof(ArgumentOutOfRangeException), inputs, call);
+    static Mistake Range(string operation, string what, Func<Tensor>[] inputs, Action<Tensor[]> call) =>
+        new(operation, what, typeof(ArgumentOutOfRangeException), inputs, call);
 
-    static Mistake Argument(string operation, string what, Func<Tensor>[] inputs, Action<Tensor[]> call) => new(operation, what, typeof(ArgumentException), inputs, call);
+    static Mistake Argument(string operation, string what, Func<Tensor>[] inputs, Action<Tensor[]> call) =>
+        new(operation, what, typeof(ArgumentException), inputs, call);
 
     static IEnumerable<Mistake> Mistakes =>
     [
         .. ElementwiseOps.UnaryOps.Where(row => row.IsFloating).Select(row => DTypes(row.Op.ToString(), "integers", [Integers(1, 2)],
             t => ElementwiseOps.Unary(row.Op, t[0], row.Default))),
-        .. ElementwiseOps.BinaryOps.Select(row => Shape(row.Op.ToString(), "shapes", [X(2, 3), X(4)], t => ElementwiseOps.Binary(row.Op, t[0], t[1]))),
-        .. ElementwiseOps.CompareOps.Select(row => Shape(row.Op.ToString(), "shapes", [X(2, 3), X(3, 2)], t => ElementwiseOps.Compare(row.Op, t[0], t[1]))),
+        .. ElementwiseOps.BinaryOps.Select(row =>
+            Shape(row.Op.ToString(), "shapes", [X(2, 3), X(4)], t => ElementwiseOps.Binary(row.Op, t[0], t[1]))),
+        .. ElementwiseOps.CompareOps.Select(row =>
+            Shape(row.Op.ToString(), "shapes", [X(2, 3), X(3, 2)], t => ElementwiseOps.Compare(row.Op, t[0], t[1]))),
         DTypes("Var", "integers", [Integers(1, 2)], t => t[0].Var()),
         DTypes("Std", "integers", [Integers(1, 2)], t => t[0].Std(0)),
         DTypes("Norm", "integers", [Integers(1, 2)], t => t[0].Norm()),
@@ -39,7 +45,8 @@ internal sealed class WrongInputTests
         DTypes("NllLoss", "integers", [() => Tensor.From(new long[6]).Reshape(2, 3), Integers(0, 1)], t => F.NllLoss(t[0], t[1])),
         DTypes("CrossEntropy", "probabilities of another dtype", [X(2, 3), Double(2, 3)], t => F.CrossEntropy(t[0], t[1])),
         DTypes("BinaryCrossEntropy", "two dtypes", [() => Tensor.Full([2], 0.5), Double(2)], t => F.BinaryCrossEntropy(t[0], t[1])),
-        DTypes("BinaryCrossEntropyWithLogits", "integers", [Integers(0, 1), Integers(0, 1)], t => F.BinaryCrossEntropyWithLogits(t[0], t[1])),
+        DTypes("BinaryCrossEntropyWithLogits", "integers", [Integers(0, 1), Integers(0, 1)],
+            t => F.BinaryCrossEntropyWithLogits(t[0], t[1])),
         Range("Sum", "no such axis", [X(2, 3)], t => t[0].Sum(2)),
         Range("Mean", "no such axis from the end", [X(2, 3)], t => t[0].Mean(-3)),
         Argument("Sum", "an axis twice", [X(2, 3)], t => t[0].Sum([1, -1])),
@@ -76,7 +83,8 @@ internal sealed class WrongInputTests
         Range("CrossEntropy", "a negative label", [X(2, 3), Integers(-1, 0)], t => F.CrossEntropy(t[0], t[1])),
         Shape("CrossEntropy", "labels for another batch", [X(2, 3), Integers(0, 1, 2)], t => F.CrossEntropy(t[0], t[1])),
         DTypes("CrossEntropy", "bool labels", [X(2, 3), () => Tensor.From(new[] { true, false })], t => F.CrossEntropy(t[0], t[1])),
-        DTypes("CrossEntropy", "integer logits", [() => Tensor.From(new long[6]).Reshape(2, 3), Integers(0, 1)], t => F.CrossEntropy(t[0], t[1])),
+        DTypes("CrossEntropy", "integer logits", [() => Tensor.From(new long[6]).Reshape(2, 3), Integers(0, 1)],
+            t => F.CrossEntropy(t[0], t[1])),
         Shape("CrossEntropy", "probabilities in another shape", [X(2, 3), X(2, 4)], t => F.CrossEntropy(t[0], t[1])),
         Argument("CrossEntropy", "smoothing above 1", [X(2, 3), Integers(0, 1)], t => F.CrossEntropy(t[0], t[1], labelSmoothing: 1.5)),
         Shape("NllLoss", "labels for another batch", [X(2, 3), Integers(0, 1, 2)], t => F.NllLoss(t[0], t[1])),
@@ -84,7 +92,8 @@ internal sealed class WrongInputTests
         Shape("MseLoss", "shapes", [X(2, 3), X(3, 2)], t => F.MseLoss(t[0], t[1])),
         DTypes("MseLoss", "two dtypes", [X(2), Double(2)], t => F.MseLoss(t[0], t[1])),
         Shape("BinaryCrossEntropy", "shapes", [X(2), X(3)], t => F.BinaryCrossEntropy(t[0], t[1])),
-        Range("BinaryCrossEntropy", "no probabilities", [() => Tensor.From([0.5, 1.5]), () => Tensor.From([0.0, 1.0])], t => F.BinaryCrossEntropy(t[0], t[1])),
+        Range("BinaryCrossEntropy", "no probabilities", [() => Tensor.From([0.5, 1.5]), () => Tensor.From([0.0, 1.0])],
+            t => F.BinaryCrossEntropy(t[0], t[1])),
         Shape("BinaryCrossEntropyWithLogits", "shapes", [X(2), X(3)], t => F.BinaryCrossEntropyWithLogits(t[0], t[1])),
         Range("Gather", "an index beyond", [X(2, 3), () => Tensor.From([0L, 3L]).Reshape(2, 1)], t => t[0].Gather(1, t[1])),
         Shape("Gather", "axes", [X(2, 3), Integers(0, 1)], t => t[0].Gather(1, t[1])),
