@@ -19,7 +19,7 @@ public static unsafe partial class Native
     public static string LastError() =>
         Utf8.Read(NativeMethods.hy_last_error());
 
-    /// <summary>sizeof(<see cref="HyTensor"/>), for a binding to compare with its own.</summary>
+    /// <summary>The size of a struct of this header, or the offset of a field, for a binding to compare with its own.</summary>
     /// <param name="name">a struct's name, such as "hy_tensor"</param>
     /// <param name="field">a field's name for its offset, or NULL for the struct's size</param>
     /// <returns>the size or offset in bytes; -1 when there is no such struct or field</returns>
@@ -68,15 +68,16 @@ public static unsafe partial class Native
     public static void Alloc(HyDevice* device, long bytes, void** data) =>
         Status.Check(NativeMethods.hy_alloc(device, bytes, data));
 
-    /// <summary>Gives a block back to the device's cache. NULL is allowed. An address that <see cref="Native.Alloc"/> did not give, or one freed twice, is <see cref="HyStatus.BadArgument"/>.</summary>
+    /// <summary>Gives a block back to the device's cache.</summary>
     /// <param name="device">the device</param>
-    /// <param name="data">see the summary</param>
+    /// <param name="data">what <see cref="Native.Alloc"/> gave, or NULL</param>
+    /// <remarks>Throws for <see cref="HyStatus.BadArgument"/> for an address that <see cref="Native.Alloc"/> did not give, or one freed twice.</remarks>
     public static void Free(HyDevice* device, void* data) =>
         Status.Check(NativeMethods.hy_free(device, data));
 
     /// <summary>Reads the allocator's counters.</summary>
     /// <param name="device">the device</param>
-    /// <param name="stats">see the summary</param>
+    /// <param name="stats">receives them</param>
     public static void MemoryGetStats(HyDevice* device, HyMemoryStats* stats) =>
         Status.Check(NativeMethods.hy_memory_get_stats(device, stats));
 
@@ -100,18 +101,18 @@ public static unsafe partial class Native
     public static void Transfer(HyDevice* toDevice, void* to, HyDevice* fromDevice, void* from, long bytes) =>
         Status.Check(NativeMethods.hy_transfer(toDevice, to, fromDevice, from, bytes));
 
-    /// <summary>y = value, cast to y's dtype as a C cast does; bool becomes value != 0. Any dtype.</summary>
+    /// <summary>y = value.</summary>
     /// <param name="device">the device</param>
-    /// <param name="value">see the summary</param>
-    /// <param name="y">see the summary</param>
+    /// <param name="value">cast to y's dtype as <see cref="Native.Copy"/> does</param>
+    /// <param name="y">any dtype</param>
     public static void Fill(HyDevice* device, double value, HyTensor* y) =>
         Status.Check(NativeMethods.hy_fill(device, value, y));
 
-    /// <summary>y[i] = start + i * step over y's elements in row-major order, computed in double precision (integers: in int64). Any dtype but bool.</summary>
+    /// <summary>y[i] = start + i * step over y's elements in row-major order, computed in double precision (integers: in int64).</summary>
     /// <param name="device">the device</param>
-    /// <param name="start">see the summary</param>
-    /// <param name="step">see the summary</param>
-    /// <param name="y">see the summary</param>
+    /// <param name="start">the first element</param>
+    /// <param name="step">the difference between neighbours</param>
+    /// <param name="y">any dtype but bool</param>
     public static void Arange(HyDevice* device, double start, double step, HyTensor* y) =>
         Status.Check(NativeMethods.hy_arange(device, start, step, y));
 
@@ -119,16 +120,16 @@ public static unsafe partial class Native
     /// <param name="device">the device</param>
     /// <param name="seed">the Philox key</param>
     /// <param name="offset">counter of the first element; a caller that draws n elements next continues at offset + n</param>
-    /// <param name="low">see the summary</param>
-    /// <param name="high">see the summary</param>
+    /// <param name="low">the lower bound, included</param>
+    /// <param name="high">the upper bound, excluded</param>
     /// <param name="y">floating</param>
     public static void RandomUniform(HyDevice* device, ulong seed, ulong offset, double low, double high, HyTensor* y) =>
         Status.Check(NativeMethods.hy_random_uniform(device, seed, offset, low, high, y));
 
     /// <summary>y = normally distributed random numbers, by Box and Muller's transform of the counter's words, the cosine branch; see <see cref="Native.RandomUniform"/>.</summary>
     /// <param name="device">the device</param>
-    /// <param name="seed">the Philox key</param>
-    /// <param name="offset">counter of the first element; a caller that draws n elements next continues at offset + n</param>
+    /// <param name="seed">see <see cref="Native.RandomUniform"/></param>
+    /// <param name="offset">see <see cref="Native.RandomUniform"/></param>
     /// <param name="mean">mean of the distribution</param>
     /// <param name="std">standard deviation, 0 or more</param>
     /// <param name="y">floating</param>
@@ -137,10 +138,10 @@ public static unsafe partial class Native
 
     /// <summary>y = uniform random integers in [low, high); see <see cref="Native.RandomUniform"/>.</summary>
     /// <param name="device">the device</param>
-    /// <param name="seed">the Philox key</param>
-    /// <param name="offset">counter of the first element; a caller that draws n elements next continues at offset + n</param>
-    /// <param name="low">see the summary</param>
-    /// <param name="high">see the summary</param>
+    /// <param name="seed">see <see cref="Native.RandomUniform"/></param>
+    /// <param name="offset">see <see cref="Native.RandomUniform"/></param>
+    /// <param name="low">the smallest</param>
+    /// <param name="high">one more than the largest</param>
     /// <param name="y">any dtype but bool; low and high - 1 must be representable</param>
     /// <remarks>Throws for <see cref="HyStatus.BadArgument"/> when low &gt;= high.</remarks>
     public static void RandomIntegers(HyDevice* device, ulong seed, ulong offset, long low, long high, HyTensor* y) =>
@@ -148,8 +149,8 @@ public static unsafe partial class Native
 
     /// <summary>y = 1 with probability p, else 0; see <see cref="Native.RandomUniform"/>.</summary>
     /// <param name="device">the device</param>
-    /// <param name="seed">the Philox key</param>
-    /// <param name="offset">counter of the first element; a caller that draws n elements next continues at offset + n</param>
+    /// <param name="seed">see <see cref="Native.RandomUniform"/></param>
+    /// <param name="offset">see <see cref="Native.RandomUniform"/></param>
     /// <param name="p">0 to 1</param>
     /// <param name="y">any dtype</param>
     public static void RandomBernoulli(HyDevice* device, ulong seed, ulong offset, double p, HyTensor* y) =>
@@ -184,13 +185,13 @@ public static unsafe partial class Native
     public static void Binary(HyDevice* device, HyBinaryOp op, HyTensor* a, HyTensor* b, HyTensor* y) =>
         Status.Check(NativeMethods.hy_binary(device, (int)op, a, b, y));
 
-    /// <summary>y = op(x, s), or op(s, x) when scalar_first is not 0; s is cast to x's dtype. See <see cref="Native.Binary"/>.</summary>
+    /// <summary>y = op(x, s), or op(s, x): <see cref="Native.Binary"/> with a number for one operand.</summary>
     /// <param name="device">the device</param>
     /// <param name="op">a <see cref="HyBinaryOp"/></param>
-    /// <param name="x">see the summary</param>
-    /// <param name="s">see the summary</param>
-    /// <param name="scalarFirst">see the summary</param>
-    /// <param name="y">dtype of a; exactly the broadcast shape</param>
+    /// <param name="x">floating; integers too where the operation's row says ANY</param>
+    /// <param name="s">the number, cast to x's dtype</param>
+    /// <param name="scalarFirst">not 0 for op(s, x)</param>
+    /// <param name="y">shape and dtype of x</param>
     public static void BinaryScalar(HyDevice* device, HyBinaryOp op, HyTensor* x, double s, int scalarFirst, HyTensor* y) =>
         Status.Check(NativeMethods.hy_binary_scalar(device, (int)op, x, s, scalarFirst, y));
 
@@ -209,8 +210,8 @@ public static unsafe partial class Native
     /// <param name="device">the device</param>
     /// <param name="op">a <see cref="HyBinaryOp"/></param>
     /// <param name="x">the input, or NULL where the formula does not read it</param>
-    /// <param name="s">see the summary</param>
-    /// <param name="scalarFirst">see the summary</param>
+    /// <param name="s">the number, as given to <see cref="Native.BinaryScalar"/></param>
+    /// <param name="scalarFirst">likewise</param>
     /// <param name="g">gradient of y</param>
     /// <param name="d">receives the gradient; floating, g's shape</param>
     public static void BinaryScalarBackward(HyDevice* device, HyBinaryOp op, HyTensor* x, double s, int scalarFirst, HyTensor* g, HyTensor* d) =>
@@ -225,12 +226,12 @@ public static unsafe partial class Native
     public static void Compare(HyDevice* device, HyCompareOp op, HyTensor* a, HyTensor* b, HyTensor* y) =>
         Status.Check(NativeMethods.hy_compare(device, (int)op, a, b, y));
 
-    /// <summary>y = op(x, s) as bool; s is not cast: integers are compared as double. See <see cref="Native.Compare"/>.</summary>
+    /// <summary>y = op(x, s) as bool: <see cref="Native.Compare"/> with a number for the second operand.</summary>
     /// <param name="device">the device</param>
     /// <param name="op">a <see cref="HyCompareOp"/></param>
-    /// <param name="x">see the summary</param>
-    /// <param name="s">see the summary</param>
-    /// <param name="y">bool; exactly the broadcast shape</param>
+    /// <param name="x">any dtype</param>
+    /// <param name="s">the number; it is not cast: integers are compared as double</param>
+    /// <param name="y">bool; shape of x</param>
     public static void CompareScalar(HyDevice* device, HyCompareOp op, HyTensor* x, double s, HyTensor* y) =>
         Status.Check(NativeMethods.hy_compare_scalar(device, (int)op, x, s, y));
 
@@ -280,8 +281,8 @@ public static unsafe partial class Native
     /// <param name="device">the device</param>
     /// <param name="y">the output of <see cref="Native.Softmax"/></param>
     /// <param name="g">gradient of y</param>
-    /// <param name="axis">0 to ndim - 1</param>
-    /// <param name="logarithm">0: softmax; 1: log-softmax</param>
+    /// <param name="axis">as given to <see cref="Native.Softmax"/></param>
+    /// <param name="logarithm">likewise</param>
     /// <param name="dx">receives the gradient of x</param>
     public static void SoftmaxBackward(HyDevice* device, HyTensor* y, HyTensor* g, int axis, int logarithm, HyTensor* dx) =>
         Status.Check(NativeMethods.hy_softmax_backward(device, y, g, axis, logarithm, dx));
@@ -297,7 +298,7 @@ public static unsafe partial class Native
 
     /// <summary>y[n,k,i,j] = bias[k] + sum over c, r, s of x[n, c, i*stride + r*dilation - padding, j*…] * w[k,c,r,s]: PyTorch's conv2d, a cross-correlation.</summary>
     /// <param name="device">the device</param>
-    /// <param name="p">Parameters of a two-dimensional convolution; index 0 is the height, 1 the width.</param>
+    /// <param name="p">stride, padding and the like</param>
     /// <param name="x">input, [N, C, H, W], floating</param>
     /// <param name="w">weight, [K, C / groups, R, S]</param>
     /// <param name="bias">[K]; may be NULL</param>
@@ -307,7 +308,7 @@ public static unsafe partial class Native
 
     /// <summary>dx = the gradient of <see cref="Native.Conv2d"/> with respect to its input; also the transposed convolution.</summary>
     /// <param name="device">the device</param>
-    /// <param name="p">Parameters of a two-dimensional convolution; index 0 is the height, 1 the width.</param>
+    /// <param name="p">stride, padding and the like</param>
     /// <param name="dy">gradient of the output, [N, K, OH, OW]</param>
     /// <param name="w">weight, [K, C / groups, R, S]</param>
     /// <param name="dx">receives the gradient, [N, C, H, W]</param>
@@ -316,7 +317,7 @@ public static unsafe partial class Native
 
     /// <summary>dw and dbias = the gradients of <see cref="Native.Conv2d"/> with respect to its weight and bias.</summary>
     /// <param name="device">the device</param>
-    /// <param name="p">Parameters of a two-dimensional convolution; index 0 is the height, 1 the width.</param>
+    /// <param name="p">stride, padding and the like</param>
     /// <param name="x">input, [N, C, H, W]</param>
     /// <param name="dy">gradient of the output, [N, K, OH, OW]</param>
     /// <param name="dw">receives the weight's gradient, [K, C / groups, R, S]</param>
@@ -326,7 +327,7 @@ public static unsafe partial class Native
 
     /// <summary>Two-dimensional max pooling: y[n,c,i,j] = max over the window of x; a NaN wins; the argmax goes to <c>index</c> for the gradient.</summary>
     /// <param name="device">the device</param>
-    /// <param name="p">Parameters of two-dimensional pooling; index 0 is the height, 1 the width.</param>
+    /// <param name="p">stride, padding and the like</param>
     /// <param name="x">input, [N, C, H, W], floating</param>
     /// <param name="y">output, [N, C, OH, OW] with OH = floor((H + 2*padding - dilation*(kernel-1) - 1) / stride) + 1, at least 1</param>
     /// <param name="index">int32 offsets into each H*W plane, shaped like y; may be NULL when no gradient is wanted</param>
@@ -336,7 +337,7 @@ public static unsafe partial class Native
 
     /// <summary>dx = the gradient of <see cref="Native.MaxPool2d"/>: each g goes to the element that its window's index names.</summary>
     /// <param name="device">the device</param>
-    /// <param name="p">Parameters of two-dimensional pooling; index 0 is the height, 1 the width.</param>
+    /// <param name="p">stride, padding and the like</param>
     /// <param name="dy">gradient of the output, [N, C, OH, OW]</param>
     /// <param name="index">as <see cref="Native.MaxPool2d"/> left it</param>
     /// <param name="dx">receives the gradient, [N, C, H, W]</param>
@@ -344,19 +345,19 @@ public static unsafe partial class Native
     public static void MaxPool2dBackward(HyDevice* device, HyPool2dParams* p, HyTensor* dy, HyTensor* index, HyTensor* dx) =>
         Status.Check(NativeMethods.hy_max_pool2d_backward(device, p, dy, index, dx));
 
-    /// <summary>Two-dimensional average pooling: the mean over each window; see <see cref="Native.MaxPool2d"/> for the shapes.</summary>
+    /// <summary>Two-dimensional average pooling: the mean over each window.</summary>
     /// <param name="device">the device</param>
-    /// <param name="p">Parameters of two-dimensional pooling; index 0 is the height, 1 the width.</param>
+    /// <param name="p">window, stride and padding</param>
     /// <param name="x">input, [N, C, H, W], floating</param>
-    /// <param name="y">output, [N, C, OH, OW] with OH = floor((H + 2*padding - dilation*(kernel-1) - 1) / stride) + 1, at least 1</param>
+    /// <param name="y">output, [N, C, OH, OW] with OH = floor((H + 2*padding - kernel) / stride) + 1, at least 1</param>
     public static void AvgPool2d(HyDevice* device, HyPool2dParams* p, HyTensor* x, HyTensor* y) =>
         Status.Check(NativeMethods.hy_avg_pool2d(device, p, x, y));
 
     /// <summary>dx = the gradient of <see cref="Native.AvgPool2d"/>.</summary>
     /// <param name="device">the device</param>
-    /// <param name="p">Parameters of two-dimensional pooling; index 0 is the height, 1 the width.</param>
-    /// <param name="dy">see the summary</param>
-    /// <param name="dx">see the summary</param>
+    /// <param name="p">as given to <see cref="Native.AvgPool2d"/></param>
+    /// <param name="dy">gradient of the output, [N, C, OH, OW]</param>
+    /// <param name="dx">receives the gradient, [N, C, H, W]</param>
     public static void AvgPool2dBackward(HyDevice* device, HyPool2dParams* p, HyTensor* dy, HyTensor* dx) =>
         Status.Check(NativeMethods.hy_avg_pool2d_backward(device, p, dy, dx));
 
@@ -425,7 +426,7 @@ public static unsafe partial class Native
     /// <param name="device">the device</param>
     /// <param name="x">floating, int32 or int64; shape of index</param>
     /// <param name="axis">0 to ndim - 1</param>
-    /// <param name="index">int64, as many axes as x, no extent beyond x's except on <c>axis</c>; values from 0 to x's extent - 1</param>
+    /// <param name="index">int64, as for <see cref="Native.Gather"/></param>
     /// <param name="y">dtype of x; updated in place</param>
     /// <remarks>Throws for <see cref="HyStatus.OutOfRange"/> for a bad index: y is then untouched.</remarks>
     public static void ScatterAdd(HyDevice* device, HyTensor* x, int axis, HyTensor* index, HyTensor* y) =>
@@ -445,7 +446,7 @@ public static unsafe partial class Native
     /// <param name="device">the device</param>
     /// <param name="x">floating, int32 or int64; y's shape with extent n on <c>axis</c></param>
     /// <param name="axis">0 to ndim - 1</param>
-    /// <param name="index">int64, [n]; values from 0 to x's extent - 1</param>
+    /// <param name="index">int64, [n]; values from 0 to y's extent - 1</param>
     /// <param name="y">dtype of x; updated in place</param>
     /// <remarks>Throws for <see cref="HyStatus.OutOfRange"/> for a bad index: y is then untouched.</remarks>
     public static void IndexAdd(HyDevice* device, HyTensor* x, int axis, HyTensor* index, HyTensor* y) =>
@@ -461,7 +462,7 @@ public static unsafe partial class Native
 
     /// <summary>One step of stochastic gradient descent with momentum.</summary>
     /// <param name="device">the device</param>
-    /// <param name="p">Parameters of stochastic gradient descent; names and meaning are those of PyTorch's SGD.</param>
+    /// <param name="p">learning rate and the like</param>
     /// <param name="param">floating, contiguous or not; updated in place</param>
     /// <param name="grad">like param</param>
     /// <param name="buffer">momentum, like param, updated in place; may be NULL when momentum is 0</param>
@@ -470,7 +471,7 @@ public static unsafe partial class Native
 
     /// <summary>One step of Adam or AdamW.</summary>
     /// <param name="device">the device</param>
-    /// <param name="p">Parameters of Adam (Kingma and Ba, 2015) and AdamW (Loshchilov and Hutter, 2019); names and meaning are those of PyTorch's.</param>
+    /// <param name="p">learning rate and the like</param>
     /// <param name="param">floating; updated in place</param>
     /// <param name="grad">like param</param>
     /// <param name="expAvg">first moment, like param, updated in place; zeros at first</param>

@@ -98,7 +98,7 @@ HY_API const char *hy_version(void);
 /** The sentence that the calling thread's last failed call left; "" before the first. Valid until the thread's next failure. */
 HY_API const char *hy_last_error(void);
 
-/** sizeof(hy_tensor), for a binding to compare with its own.
+/** The size of a struct of this header, or the offset of a field, for a binding to compare with its own.
  *  @param name   a struct's name, such as "hy_tensor"
  *  @param field  a field's name for its offset, or NULL for the struct's size
  *  @return the size or offset in bytes; -1 when there is no such struct or field
@@ -170,10 +170,15 @@ typedef struct hy_memory_stats {
  */
 HY_API hy_status hy_alloc(hy_device *device, int64_t bytes, void **data);
 
-/** Gives a block back to the device's cache. NULL is allowed. An address that hy_alloc did not give, or one freed twice, is HY_BAD_ARGUMENT. */
+/** Gives a block back to the device's cache.
+ *  @param data  what hy_alloc gave, or NULL
+ *  @return HY_OK; HY_BAD_ARGUMENT for an address that hy_alloc did not give, or one freed twice
+ */
 HY_API hy_status hy_free(hy_device *device, void *data);
 
-/** Reads the allocator's counters. */
+/** Reads the allocator's counters.
+ *  @param stats  receives them
+ */
 HY_API hy_status hy_memory_get_stats(hy_device *device, hy_memory_stats *stats);
 
 /** Returns all cached blocks to the system. */
@@ -197,10 +202,17 @@ HY_API hy_status hy_transfer(hy_device *to_device, void *to, hy_device *from_dev
 /* Filling and random numbers                                                                                             */
 /* ---------------------------------------------------------------------------------------------------------------------- */
 
-/** y = value, cast to y's dtype as a C cast does; bool becomes value != 0. Any dtype. */
+/** y = value.
+ *  @param value  cast to y's dtype as hy_copy does
+ *  @param y      any dtype
+ */
 HY_API hy_status hy_fill(hy_device *device, double value, const hy_tensor *y);
 
-/** y[i] = start + i * step over y's elements in row-major order, computed in double precision (integers: in int64). Any dtype but bool. */
+/** y[i] = start + i * step over y's elements in row-major order, computed in double precision (integers: in int64).
+ *  @param start  the first element
+ *  @param step   the difference between neighbours
+ *  @param y      any dtype but bool
+ */
 HY_API hy_status hy_arange(hy_device *device, double start, double step, const hy_tensor *y);
 
 /** y = uniform random numbers in [low, high). Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011):
@@ -208,11 +220,15 @@ HY_API hy_status hy_arange(hy_device *device, double start, double step, const h
  *  offset alone. float32 uses 24 random bits, float64 53.
  *  @param seed    the Philox key
  *  @param offset  counter of the first element; a caller that draws n elements next continues at offset + n
+ *  @param low     the lower bound, included
+ *  @param high    the upper bound, excluded
  *  @param y       floating
  */
 HY_API hy_status hy_random_uniform(hy_device *device, uint64_t seed, uint64_t offset, double low, double high, const hy_tensor *y);
 
 /** y = normally distributed random numbers, by Box and Muller's transform of the counter's words, the cosine branch; see hy_random_uniform.
+ *  @param seed    see hy_random_uniform
+ *  @param offset  see hy_random_uniform
  *  @param mean  mean of the distribution
  *  @param std   standard deviation, 0 or more
  *  @param y     floating
@@ -220,12 +236,18 @@ HY_API hy_status hy_random_uniform(hy_device *device, uint64_t seed, uint64_t of
 HY_API hy_status hy_random_normal(hy_device *device, uint64_t seed, uint64_t offset, double mean, double std, const hy_tensor *y);
 
 /** y = uniform random integers in [low, high); see hy_random_uniform.
+ *  @param seed    see hy_random_uniform
+ *  @param offset  see hy_random_uniform
+ *  @param low     the smallest
+ *  @param high    one more than the largest
  *  @param y  any dtype but bool; low and high - 1 must be representable
  *  @return HY_OK; HY_BAD_ARGUMENT when low >= high
  */
 HY_API hy_status hy_random_integers(hy_device *device, uint64_t seed, uint64_t offset, int64_t low, int64_t high, const hy_tensor *y);
 
 /** y = 1 with probability p, else 0; see hy_random_uniform.
+ *  @param seed    see hy_random_uniform
+ *  @param offset  see hy_random_uniform
  *  @param p  0 to 1
  *  @param y  any dtype
  */
@@ -282,7 +304,13 @@ HY_API hy_status hy_unary_backward(hy_device *device, int32_t op, double p, cons
  */
 HY_API hy_status hy_binary(hy_device *device, int32_t op, const hy_tensor *a, const hy_tensor *b, const hy_tensor *y);
 
-/** y = op(x, s), or op(s, x) when scalar_first is not 0; s is cast to x's dtype. See hy_binary. */
+/** y = op(x, s), or op(s, x): hy_binary with a number for one operand.
+ *  @param op            a hy_binary_op
+ *  @param x             floating; integers too where the operation's row says ANY
+ *  @param s             the number, cast to x's dtype
+ *  @param scalar_first  not 0 for op(s, x)
+ *  @param y             shape and dtype of x
+ */
 HY_API hy_status hy_binary_scalar(hy_device *device, int32_t op, const hy_tensor *x, double s, int32_t scalar_first, const hy_tensor *y);
 
 /** d = the derivative's formula in ops.def for one operand. The result has g's shape; the caller sums it over broadcast axes.
@@ -296,7 +324,10 @@ HY_API hy_status hy_binary_scalar(hy_device *device, int32_t op, const hy_tensor
 HY_API hy_status hy_binary_backward(hy_device *device, int32_t op, int32_t operand, const hy_tensor *a, const hy_tensor *b, const hy_tensor *g, const hy_tensor *d);
 
 /** d = the gradient of hy_binary_scalar with respect to x: the derivative's formula in ops.def with the scalar in the other operand's place.
+ *  @param op            a hy_binary_op
  *  @param x  the input, or NULL where the formula does not read it
+ *  @param s             the number, as given to hy_binary_scalar
+ *  @param scalar_first  likewise
  *  @param g  gradient of y
  *  @param d  receives the gradient; floating, g's shape
  */
@@ -310,7 +341,12 @@ HY_API hy_status hy_binary_scalar_backward(hy_device *device, int32_t op, const 
  */
 HY_API hy_status hy_compare(hy_device *device, int32_t op, const hy_tensor *a, const hy_tensor *b, const hy_tensor *y);
 
-/** y = op(x, s) as bool; s is not cast: integers are compared as double. See hy_compare. */
+/** y = op(x, s) as bool: hy_compare with a number for the second operand.
+ *  @param op  a hy_compare_op
+ *  @param x   any dtype
+ *  @param s   the number; it is not cast: integers are compared as double
+ *  @param y   bool; shape of x
+ */
 HY_API hy_status hy_compare_scalar(hy_device *device, int32_t op, const hy_tensor *x, double s, const hy_tensor *y);
 
 /** y = condition ? a : b, all three broadcast to y.
@@ -367,6 +403,8 @@ HY_API hy_status hy_softmax(hy_device *device, const hy_tensor *x, int32_t axis,
 /** dx = the gradient of hy_softmax: y * (g - sum(g * y)), or g - exp(y) * sum(g) for the logarithm.
  *  @param y   the output of hy_softmax
  *  @param g   gradient of y
+ *  @param axis       as given to hy_softmax
+ *  @param logarithm  likewise
  *  @param dx  receives the gradient of x
  */
 HY_API hy_status hy_softmax_backward(hy_device *device, const hy_tensor *y, const hy_tensor *g, int32_t axis, int32_t logarithm, const hy_tensor *dx);
@@ -392,6 +430,7 @@ typedef struct hy_conv2d_params {
 } hy_conv2d_params;
 
 /** y[n,k,i,j] = bias[k] + sum over c, r, s of x[n, c, i*stride + r*dilation - padding, j*…] * w[k,c,r,s]: PyTorch's conv2d, a cross-correlation.
+ *  @param p      stride, padding and the like
  *  @param x     input, [N, C, H, W], floating
  *  @param w     weight, [K, C / groups, R, S]
  *  @param bias  [K]; may be NULL
@@ -400,6 +439,7 @@ typedef struct hy_conv2d_params {
 HY_API hy_status hy_conv2d(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *bias, const hy_tensor *y);
 
 /** dx = the gradient of hy_conv2d with respect to its input; also the transposed convolution.
+ *  @param p      stride, padding and the like
  *  @param dy  gradient of the output, [N, K, OH, OW]
  *  @param w   weight, [K, C / groups, R, S]
  *  @param dx  receives the gradient, [N, C, H, W]
@@ -407,6 +447,7 @@ HY_API hy_status hy_conv2d(hy_device *device, const hy_conv2d_params *p, const h
 HY_API hy_status hy_conv2d_input_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *dy, const hy_tensor *w, const hy_tensor *dx);
 
 /** dw and dbias = the gradients of hy_conv2d with respect to its weight and bias.
+ *  @param p      stride, padding and the like
  *  @param x      input, [N, C, H, W]
  *  @param dy     gradient of the output, [N, K, OH, OW]
  *  @param dw     receives the weight's gradient, [K, C / groups, R, S]
@@ -428,6 +469,7 @@ typedef struct hy_pool2d_params {
 } hy_pool2d_params;
 
 /** Two-dimensional max pooling: y[n,c,i,j] = max over the window of x; a NaN wins; the argmax goes to `index` for the gradient.
+ *  @param p      stride, padding and the like
  *  @param x      input, [N, C, H, W], floating
  *  @param y      output, [N, C, OH, OW] with OH = floor((H + 2*padding - dilation*(kernel-1) - 1) / stride) + 1, at least 1
  *  @param index  int32 offsets into each H*W plane, shaped like y; may be NULL when no gradient is wanted
@@ -436,6 +478,7 @@ typedef struct hy_pool2d_params {
 HY_API hy_status hy_max_pool2d(hy_device *device, const hy_pool2d_params *p, const hy_tensor *x, const hy_tensor *y, const hy_tensor *index);
 
 /** dx = the gradient of hy_max_pool2d: each g goes to the element that its window's index names.
+ *  @param p      stride, padding and the like
  *  @param dy     gradient of the output, [N, C, OH, OW]
  *  @param index  as hy_max_pool2d left it
  *  @param dx     receives the gradient, [N, C, H, W]
@@ -443,10 +486,18 @@ HY_API hy_status hy_max_pool2d(hy_device *device, const hy_pool2d_params *p, con
  */
 HY_API hy_status hy_max_pool2d_backward(hy_device *device, const hy_pool2d_params *p, const hy_tensor *dy, const hy_tensor *index, const hy_tensor *dx);
 
-/** Two-dimensional average pooling: the mean over each window; see hy_max_pool2d for the shapes. */
+/** Two-dimensional average pooling: the mean over each window.
+ *  @param p  window, stride and padding
+ *  @param x  input, [N, C, H, W], floating
+ *  @param y  output, [N, C, OH, OW] with OH = floor((H + 2*padding - kernel) / stride) + 1, at least 1
+ */
 HY_API hy_status hy_avg_pool2d(hy_device *device, const hy_pool2d_params *p, const hy_tensor *x, const hy_tensor *y);
 
-/** dx = the gradient of hy_avg_pool2d. */
+/** dx = the gradient of hy_avg_pool2d.
+ *  @param p   as given to hy_avg_pool2d
+ *  @param dy  gradient of the output, [N, C, OH, OW]
+ *  @param dx  receives the gradient, [N, C, H, W]
+ */
 HY_API hy_status hy_avg_pool2d_backward(hy_device *device, const hy_pool2d_params *p, const hy_tensor *dy, const hy_tensor *dx);
 
 /** Batch normalisation in training (Ioffe and Szegedy, 2015): y = (x - mean) * rstd * weight + bias with the batch's mean and biased
@@ -526,6 +577,8 @@ HY_API hy_status hy_gather(hy_device *device, const hy_tensor *x, int32_t axis, 
 
 /** y[i][index[i][j][k]][k] += x[i][j][k] along `axis`: PyTorch's scatter_add, and hy_gather's gradient. Repeated indices add up, in order.
  *  @param x  floating, int32 or int64; shape of index
+ *  @param axis   0 to ndim - 1
+ *  @param index  int64, as for hy_gather
  *  @param y  dtype of x; updated in place
  *  @return HY_OK; HY_OUT_OF_RANGE for a bad index: y is then untouched
  */
@@ -542,6 +595,8 @@ HY_API hy_status hy_index_select(hy_device *device, const hy_tensor *x, int32_t 
 
 /** Adds the slices of x to those of y along `axis` that the index names: PyTorch's index_add, and hy_index_select's gradient.
  *  @param x  floating, int32 or int64; y's shape with extent n on `axis`
+ *  @param axis   0 to ndim - 1
+ *  @param index  int64, [n]; values from 0 to y's extent - 1
  *  @param y  dtype of x; updated in place
  *  @return HY_OK; HY_OUT_OF_RANGE for a bad index: y is then untouched
  */
@@ -569,6 +624,7 @@ typedef struct hy_sgd_params {
 } hy_sgd_params;
 
 /** One step of stochastic gradient descent with momentum.
+ *  @param p           learning rate and the like
  *  @param param   floating, contiguous or not; updated in place
  *  @param grad    like param
  *  @param buffer  momentum, like param, updated in place; may be NULL when momentum is 0
@@ -587,6 +643,7 @@ typedef struct hy_adam_params {
 } hy_adam_params;
 
 /** One step of Adam or AdamW.
+ *  @param p           learning rate and the like
  *  @param param       floating; updated in place
  *  @param grad        like param
  *  @param exp_avg     first moment, like param, updated in place; zeros at first
