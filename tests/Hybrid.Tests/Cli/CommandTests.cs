@@ -1,0 +1,181 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Hybrid.Data;
+using SkiaSharp;
+
+namespace Hybrid.Tests.Cli;
+
+public class CommandTests
+{
+    string directory = "";
+
+    [OneTimeSetUp]
+    public void MakeSmallMnist()
+    {
+        directory = Directory.CreateTempSubdirectory("hybrid-cli-").FullName;
+        // Files of MNIST's format, filled with the embedded digits: enough to go the whole way in a second.
+        WriteIdx("train", Digits.Generate(300, seed: 1));
+        WriteIdx("t10k", Digits.Generate(100, seed: 2));
+        var result = HybridProcess.Run(directory, "train", "--data", ".", "--model", "mlp", "--epochs", "2", "--out", "trained", "--json", "figures.json");
+        Assert.That(result.ExitCode, Is.EqualTo(0), result.Error + result.Output);
+        trainingOutput = result.Output;
+    }
+
+    string trainingOutput = "";
+
+    [OneTimeTearDown]
+    public void DeleteDirectory() => Directory.Delete(directory, recursive: true);
+
+    void WriteIdx(string half, ImageDataset set)
+    {
+        byte[] Count() => [(byte)(set.Count >> 24), (byte)(set.Count >> 16), (byte)(set.Count >> 8), (byte)set.Count];
+        File.WriteAllBytes(Path.Combine(directory, $"{half}-images-idx3-ubyte"), [0, 0, 8, 3, .. Count(), 0, 0, 0, 64, 0, 0, 0, 64, .. set.Inputs.ToArray<byte>()]);
+        File.WriteAllBytes(Path.Combine(directory, $"{half}-labels-idx1-ubyte"), [0, 0, 8, 1, .. Count(), .. set.Targets.ToArray<long>().Select(l => (byte)l)]);
+    }
+
+    string At(string name) => Path.Combine(directory, name);
+
+    [Test]
+    public void TrainLeavesModelPicturesAndFigures()
+    {
+        Assert.That(Directory.GetFiles(At("trained")).Select(Path.GetFileName),
+            Is.EquivalentTo(new[] { "model.safetensors", "learning-curves.png", "predictions.png" }));
+        foreach (string picture in (string[])["learning-curves.png", "predictions.png"])
+        {
+            using var bitmap = SKBitmap.Decode(Path.Combine(At("trained"), picture));
+            Assert.That(bitmap.Width, Is.GreaterThan(300), picture);
+        }
+        using var json = JsonDocument.Parse(File.ReadAllText(At("figures.json")));
+        var root = json.RootElement;
+        Assert.That(root.GetProperty("testAccuracy").GetDouble(), Is.InRange(0, 1));
+        Assert.That(root.GetProperty("trainSeconds").GetDouble(), Is.GreaterThan(0));
+        Assert.That(root.GetProperty("parameters").GetInt64(), Is.EqualTo(4096 * 256 + 256 + 256 * 128 + 128 + 128 * 10 + 10));
+        Assert.That(root.GetProperty("epochs").GetArrayLength(), Is.EqualTo(2));
+        foreach (var epoch in root.GetProperty("epochs").EnumerateArray())
+        {
+            Assert.That(epoch.GetProperty("loss").GetDouble(), Is.GreaterThan(0));
+            Assert.That(epoch.GetProperty("accuracy").GetDouble(), Is.InRange(0, 1));
+            Assert.That(epoch.GetProperty("imagesPerSecond").GetDouble(), Is.GreaterThan(0));
+        }
+        long tested = root.GetProperty("confusion").EnumerateArray().Sum(row => row.EnumerateArray().Sum(cell => cell.GetInt64()));
+        Assert.That(tested, Is.EqualTo(100));
+        Assert.That(trainingOutput, Does.Contain("epoch 2/2").And.Contain("Test accuracy").And.Not.Contain("\u001b["));
+    }
+
+    [Test]
+    public void TheSameSeedTrainsTheSameNetwork()
+    {
+        foreach (string name in (string[])["a", "b"])
+        {
+            var result = HybridProcess.Run(directory, "train", "--data", ".", "--model", "lenet", "--epochs", "1", "--seed", "7", "--out", name);
+            Assert.That(result.ExitCode, Is.EqualTo(0), result.Error);
+        }
+        Assert.That(File.ReadAllBytes(At("b/model.safetensors")), Is.EqualTo(File.ReadAllBytes(At("a/model.safetensors"))));
+        Assert.That(File.Exists(At("a/filters.png")));
+    }
+
+    [TestCase("digit.png")]
+    [TestCase("digit.jpg")]
+    public void PredictReadsPicturesOfAnySize(string name)
+    {
+        using (var bitmap = new SKBitmap(310, 205))
+        using (var file = File.Create(At(name)))
+        {
+            using var canvas = new SKCanvas(bitmap);
+            using var ink = new SKPaint { Color = SKColors.Black, StrokeWidth = 20 };
+            canvas.Clear(SKColors.White);
+            canvas.DrawLine(155, 30, 150, 175, ink);
+            bitmap.Encode(file, name.EndsWith("png") ? SKEncodedImageFormat.Png : SKEncodedImageFormat.Jpeg, 95);
+        }
+        var result = HybridProcess.Run(directory, "predict", "--model", "trained/model.safetensors", name);
+        Assert.That(result.ExitCode, Is.EqualTo(0), result.Error);
+        var lines = result.Output.Trim().Split('\n');
+        Assert.That(lines, Has.Length.EqualTo(11));
+        Assert.That(lines[0], Does.StartWith($"{name}: ").And.Contain("inverted"));
+        double sum = lines[1..].Sum(line => double.Parse(line.Split('%')[0].Trim().Split(' ')[^1], System.Globalization.CultureInfo.InvariantCulture));
+        Assert.That(sum, Is.EqualTo(100).Within(0.1));
+    }
+
+    [Test]
+    public void PredictRefusesWhatItCannotRead()
+    {
+        File.WriteAllText(At("text.png"), "this is no picture");
+        byte[] model = File.ReadAllBytes(At("trained/model.safetensors"));
+        File.WriteAllBytes(At("cut.safetensors"), model[..(model.Length / 2)]);
+        Predict("trained/model.safetensors", "text.png").AssertFailsWith("text.png is no picture that can be read");
+        Predict("trained/model.safetensors", "missing.png").AssertFailsWith("there is no picture");
+        Predict("missing.safetensors", "text.png").AssertFailsWith("missing.safetensors");
+        Predict("cut.safetensors", "text.png").AssertFailsWith("cut.safetensors");
+        Predict("text.png", "text.png").AssertFailsWith("text.png");
+    }
+
+    HybridProcess.Result Predict(string model, string image) => HybridProcess.Run(directory, "predict", "--model", model, image);
+
+    [Test]
+    public void TrainRefusesBadData()
+    {
+        Directory.CreateDirectory(At("bad"));
+        File.WriteAllBytes(At("bad/train-images-idx3-ubyte"), [0, 0, 8, 3, 0, 0, 0, 9, 0, 0, 0, 28, 0, 0, 0, 28, 1, 2, 3]);
+        Train("nowhere").AssertFailsWith("there is no directory");
+        Train("trained").AssertFailsWith("holds neither");
+        Train("bad").AssertFailsWith("is cut off");
+        Assert.That(Directory.Exists(At("refused")) && Directory.GetFiles(At("refused")).Length > 0, Is.False);
+    }
+
+    HybridProcess.Result Train(string data) => HybridProcess.Run(directory, "train", "--data", data, "--out", "refused", "--json", "refused.json");
+
+    [TestCase("train", "--epochs", "0")]
+    [TestCase("train", "--batch", "-3")]
+    [TestCase("train", "--lr", "nan")]
+    [TestCase("train", "--lr", "fast")]
+    [TestCase("train", "--model", "resnet")]
+    [TestCase("example", "cooking")]
+    [TestCase("dance")]
+    public void RefusesArgumentsThatMakeNoSense(params string[] arguments)
+    {
+        var result = HybridProcess.Run(directory, arguments);
+        Assert.That(result.ExitCode, Is.EqualTo(1));
+        Assert.That(result.Error, Is.Not.Empty.And.Not.Contain("   at "));
+    }
+
+    [Test]
+    public void AnInterruptFinishesTheBatchAndSaves()
+    {
+        using var process = HybridProcess.Start(directory, "train", "--data", ".", "--model", "mlp", "--epochs", "100000", "--out", "interrupted");
+        string output = "";
+        while (!output.Contains("epoch 1/"))
+        {
+            output += process.StandardOutput.ReadLine() ?? throw new AssertionException("ended early: " + output + process.StandardError.ReadToEnd());
+        }
+        using (var kill = Process.Start("kill", ["-INT", $"{process.Id}"]))
+        {
+            kill.WaitForExit();
+        }
+        output += process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        Assert.That(process.ExitCode, Is.EqualTo(130));
+        Assert.That(output, Does.Contain("Interrupted").And.Contain("model.safetensors"));
+        // The saved model is whole: it can be used.
+        Assert.That(Predict("interrupted/model.safetensors", "trained/predictions.png").ExitCode, Is.EqualTo(0));
+    }
+
+    [Test]
+    public void InfoNamesWhatRunsHere()
+    {
+        var result = HybridProcess.Run(directory, "info");
+        Assert.That(result.ExitCode, Is.EqualTo(0), result.Error);
+        foreach (string expected in (string[])["Hybrid", "libhybrid", "Device", "Instruction set", "BLAS", "Threads", ".NET 10"])
+        {
+            Assert.That(result.Output, Does.Contain(expected));
+        }
+    }
+
+    [Test]
+    public void ExampleListsAndRunsChapters()
+    {
+        Assert.That(HybridProcess.Run(directory, "example").Output, Does.Contain("linear-regression"));
+        var result = HybridProcess.Run(directory, "example", "autograd");
+        Assert.That(result.ExitCode, Is.EqualTo(0), result.Error);
+        Assert.That(result.Output, Does.Contain("tensor([36])"));
+    }
+}
