@@ -27,7 +27,7 @@ public static class Idx
         try
         {
             using Stream stream = zipped ? new GZipStream(file, CompressionMode.Decompress) : new BufferedStream(file);
-            return Read(stream, path, dims);
+            return Read(stream, path, dims, zipped);
         }
         catch (InvalidDataException e) when (zipped && !e.Message.StartsWith("Idx:"))
         {
@@ -35,14 +35,15 @@ public static class Idx
         }
     }
 
-    static (int[] Shape, byte[] Bytes) Read(Stream stream, string path, int dims)
+    static (int[] Shape, byte[] Bytes) Read(Stream stream, string path, int dims, bool zipped)
     {
         var header = new byte[4 + 4 * dims];
         int got = stream.ReadAtLeast(header, header.Length, throwOnEndOfStream: false);
         if (got < 4 || header[0] != 0 || header[1] != 0 || header[2] != UnsignedByte || header[3] != dims)
         {
+            string start = got == 0 ? "nothing" : Convert.ToHexString(header, 0, Math.Min(got, 4)).ToLowerInvariant();
             throw new InvalidDataException($"Idx: {path} is no IDX file of unsigned bytes with {dims} axes: expected it to begin with " +
-                $"00 00 08 {dims:x2}, got {Convert.ToHexString(header, 0, Math.Min(got, 4)).ToLowerInvariant()}");
+                $"000008{dims:x2}{(zipped ? " once unzipped" : "")}, got {start}");
         }
         var shape = new int[dims];
         long expected = 1;

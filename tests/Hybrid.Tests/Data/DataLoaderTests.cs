@@ -4,7 +4,11 @@ namespace Hybrid.Tests.Data;
 
 public class DataLoaderTests
 {
-    static TensorDataset Numbers(int count) => new(Tensor.Arange(count), Tensor.Arange(count) * 10);
+    static TensorDataset Numbers(int count)
+    {
+        var numbers = Tensor.Arange(count).To(DType.Float32);
+        return new(numbers, numbers * 10);
+    }
 
     static List<float[]> Epoch(DataLoader loader) => [.. loader.Select(batch => batch.Inputs.ToArray<float>())];
 

@@ -13,11 +13,13 @@ public class IdxTests
     [TearDown]
     public void DeleteDirectory() => Directory.Delete(directory, recursive: true);
 
+    string At(string name) => Path.Combine(directory, name);
+
     static byte[] Labels(params byte[] labels) => [0, 0, 8, 1, 0, 0, 0, (byte)labels.Length, .. labels];
 
     string Write(byte[] bytes, string name = "file", bool zip = false)
     {
-        string path = Path.Combine(directory, name);
+        string path = At(name);
         using Stream file = zip ? new GZipStream(File.Create(path), CompressionLevel.Fastest) : File.Create(path);
         file.Write(bytes);
         return path;
@@ -40,7 +42,8 @@ public class IdxTests
     [TestCase(new byte[] { 0, 0, 8, 1, 0, 0, 0, 1, 1, 2 }, "bytes left over")]
     [TestCase(new byte[] { 0, 0, 8, 1, 0xff, 0xff, 0xff, 0xff, 1 }, "more than can be read")]
     [TestCase(new byte[] { 0, 0, 8, 1, 0x7f, 0xff, 0, 0, 1 }, "is cut off")]
-    [TestCase(new byte[] { 0x1f, 0x8b, 8, 0, 1, 2, 3 }, "gzip")]
+    [TestCase(new byte[] { 0x1f, 0x8b, 8, 0, 1, 2, 3 }, "once unzipped, got nothing")]
+    [TestCase(new byte[] { 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xff, 0xff, 0xff, 0xff }, "damaged gzip")]
     public void SaysWhatIsWrongWithAFile(byte[] bytes, string expected)
     {
         string path = Write(bytes);
@@ -48,14 +51,37 @@ public class IdxTests
     }
 
     [Test]
-    public void NoTruncationOfAZippedFileIsTakenForAWholeOne()
+    public void NoCutOfAZippedFileYieldsLessThanTheWhole()
     {
-        Write(Labels(1, 2, 3, 4, 5, 6, 7, 8, 9), "whole", zip: true);
-        byte[] whole = File.ReadAllBytes(Path.Combine(directory, "whole"));
-        for (int length = 2; length < whole.Length - 8; length++) // the last 8 bytes are the checksum and length
+        byte[] labels = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+        Write(Labels(labels), "whole", zip: true);
+        byte[] whole = File.ReadAllBytes(At("whole"));
+        int refused = 0;
+        for (int length = 2; length < whole.Length; length++)
         {
-            string path = Write(whole[..length], "cut");
-            Assert.That(() => Idx.Read(path, dims: 1), Throws.InstanceOf<InvalidDataException>(), $"{length} of {whole.Length} bytes");
+            try
+            {
+                // Where only the end mark or the checksum is missing, the data may come out, but then all of it.
+                Assert.That(Idx.Read(Write(whole[..length], "cut"), dims: 1).Bytes, Is.EqualTo(labels), $"{length} of {whole.Length} bytes");
+            }
+            catch (InvalidDataException)
+            {
+                refused++;
+            }
+        }
+        Assert.That(refused, Is.GreaterThanOrEqualTo(whole.Length - 2 - 10));
+    }
+
+    [Test]
+    public void ADamagedByteOfAZippedFileIsNoticed()
+    {
+        Write(Labels([.. Enumerable.Range(0, 200).Select(i => (byte)(i * 7))]), "whole", zip: true);
+        byte[] whole = File.ReadAllBytes(At("whole"));
+        for (int i = 10; i < whole.Length - 4; i++) // the header says nothing of the data, and the length at the end no more than the checksum
+        {
+            byte[] damaged = [.. whole];
+            damaged[i] ^= 0x10;
+            Assert.That(() => Idx.Read(Write(damaged, "damaged"), dims: 1), Throws.InstanceOf<InvalidDataException>(), $"byte {i}");
         }
     }
 
