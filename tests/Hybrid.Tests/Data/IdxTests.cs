@@ -73,16 +73,27 @@ public class IdxTests
     }
 
     [Test]
-    public void ADamagedByteOfAZippedFileIsNoticed()
+    public void NoDamagedByteOfAZippedFileChangesWhatIsRead()
     {
-        Write(Labels([.. Enumerable.Range(0, 200).Select(i => (byte)(i * 7))]), "whole", zip: true);
+        byte[] labels = [.. Enumerable.Range(0, 200).Select(i => (byte)(i * 7))];
+        Write(Labels(labels), "whole", zip: true);
         byte[] whole = File.ReadAllBytes(At("whole"));
-        for (int i = 10; i < whole.Length - 4; i++) // the header says nothing of the data, and the length at the end no more than the checksum
+        int refused = 0;
+        for (int i = 0; i < whole.Length; i++)
         {
             byte[] damaged = [.. whole];
             damaged[i] ^= 0x10;
-            Assert.That(() => Idx.Read(Write(damaged, "damaged"), dims: 1), Throws.InstanceOf<InvalidDataException>(), $"byte {i}");
+            try
+            {
+                // The time stamp, padding bits and the like do not matter to the data.
+                Assert.That(Idx.Read(Write(damaged, "damaged"), dims: 1).Bytes, Is.EqualTo(labels), $"byte {i}");
+            }
+            catch (InvalidDataException)
+            {
+                refused++;
+            }
         }
+        Assert.That(refused, Is.GreaterThan(200));
     }
 
     [Test]
