@@ -33,6 +33,7 @@ typedef struct block {
 
 struct hy_allocator {
     pthread_mutex_t lock;
+    hy_allocator *next;        /* in the list of all */
     hy_device *device;
     hy_memory_stats stats;
     block *free[CLASSES];
@@ -163,9 +164,11 @@ static hy_status out_of_memory(const hy_memory_stats *s, int64_t bytes)
 
 hy_status hy_allocator_alloc(hy_allocator *a, int64_t bytes, void **data)
 {
-    *data = NULL;
     if (bytes < 0) return hy_fail(HY_BAD_ARGUMENT, "Alloc: %lld bytes asked, expected 0 or more", (long long)bytes);
-    if (bytes == 0) return HY_OK;
+    if (bytes == 0) {
+        *data = NULL;
+        return HY_OK;
+    }
     pthread_mutex_lock(&a->lock);
     block *b = NULL;
     if (bytes <= INT64_MAX / 4) {
@@ -232,6 +235,26 @@ void hy_allocator_set_limit(hy_allocator *a, int64_t bytes)
     pthread_mutex_unlock(&a->lock);
 }
 
+/* Every allocator there is. A fork waits until all of them are at rest: the child has none of the threads that might hold a lock. */
+static struct {
+    pthread_mutex_t lock;
+    hy_allocator *first;
+} all = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void before_fork(void)
+{
+    pthread_mutex_lock(&all.lock);
+    for (hy_allocator *a = all.first; a; a = a->next) pthread_mutex_lock(&a->lock);
+}
+
+static void after_fork(void)
+{
+    for (hy_allocator *a = all.first; a; a = a->next) pthread_mutex_unlock(&a->lock);
+    pthread_mutex_unlock(&all.lock);
+}
+
+static void watch_forks(void) { pthread_atfork(before_fork, after_fork, after_fork); }
+
 hy_allocator *hy_allocator_create(hy_device *device)
 {
     hy_allocator *a = calloc(1, sizeof *a);
@@ -244,11 +267,22 @@ hy_allocator *hy_allocator_create(hy_device *device)
         return NULL;
     }
     a->device = device;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
+    pthread_mutex_lock(&all.lock);
+    a->next = all.first;
+    all.first = a;
+    pthread_mutex_unlock(&all.lock);
     return a;
 }
 
 void hy_allocator_destroy(hy_allocator *a)
 {
+    pthread_mutex_lock(&all.lock);
+    hy_allocator **link = &all.first;
+    while (*link != a) link = &(*link)->next;
+    *link = a->next;
+    pthread_mutex_unlock(&all.lock);
     trim(a);
     pthread_mutex_destroy(&a->lock);
     free(a->buckets);
