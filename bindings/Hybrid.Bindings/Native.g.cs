@@ -312,6 +312,7 @@ public static unsafe partial class Native
     /// <param name="dy">gradient of the output, [N, K, OH, OW]</param>
     /// <param name="w">weight, [K, C / groups, R, S]</param>
     /// <param name="dx">receives the gradient, [N, C, H, W]</param>
+    /// <remarks>Throws for <see cref="HyStatus.OutOfMemory"/>, whereupon dx is undefined.</remarks>
     public static void Conv2dInputGrad(HyDevice* device, HyConv2dParams* p, HyTensor* dy, HyTensor* w, HyTensor* dx) =>
         Status.Check(NativeMethods.hy_conv2d_input_grad(device, p, dy, w, dx));
 

@@ -23,7 +23,7 @@ std::string describe(const Case &c)
 int64_t out_extent(const Case &c, int axis)
 {
     int64_t in = axis == 0 ? c.h : c.w, kernel = axis == 0 ? c.r : c.s;
-    return (in + 2 * c.p.padding[axis] - c.p.dilation[axis] * (kernel - 1) - 1) / c.p.stride[axis] + 1;
+    return (in + INT64_C(2) * c.p.padding[axis] - c.p.dilation[axis] * (kernel - 1) - 1) / c.p.stride[axis] + 1;
 }
 
 const Layout contiguous = {}, channels_last = {{0, 2, 3, 1}}, spaced = {{}, 1, 3};
@@ -182,6 +182,31 @@ TEST(Conv, ABroadcastGradient)
     compare(HY_FLOAT32, {shape_of(o.w), {c.k}}, {}, 144, [&](hy_device *device, std::vector<View> &out) {
         return device->backend.conv2d_weight_grad(device, &c.p, &o.x.tensor, &g, &out[0].tensor, &out[1].tensor);
     });
+}
+
+// The output is small, because the stride is as large as the padding, but the padded image has 2^64 elements.
+TEST(Conv, PaddingBeyondMemoryIsRefused)
+{
+    const int32_t most = INT32_MAX;
+    Case c{1, 1, 2, 2, 1, 1, 1, {{most, most}, {most, most}, {1, 1}, 1}};
+    Operands o(HY_FLOAT32, c, contiguous);
+    for (const std::string &isa : isas()) {
+        SCOPED_TRACE(isa);
+        hy_device *device = hy_cpu_device(isa.c_str());
+        for (View *v : {&o.x, &o.w, &o.dy}) v->tensor.device = device;
+        View y(HY_FLOAT32, shape_of(o.dy)), dw(HY_FLOAT32, shape_of(o.w));
+        y.tensor.device = dw.tensor.device = device;
+        EXPECT_EQ(hy_conv2d(device, &c.p, &o.x.tensor, &o.w.tensor, nullptr, &y.tensor), HY_OUT_OF_MEMORY);
+        EXPECT_EQ(y.values(), std::vector<double>(9, canary));
+        EXPECT_EQ(hy_conv2d_weight_grad(device, &c.p, &o.x.tensor, &o.dy.tensor, &dw.tensor, nullptr), HY_OUT_OF_MEMORY);
+        EXPECT_EQ(dw.values(), std::vector<double>(1, canary));
+    }
+}
+
+TEST(Conv, AnImageOfPaddingAlone)
+{
+    check({2, 3, 0, 0, 2, 1, 2, {{1, 1}, {1, 1}, {1, 1}, 1}});
+    check({2, 3, 0, 4, 2, 1, 2, {{1, 1}, {1, 1}, {1, 1}, 1}});
 }
 
 TEST(Conv, NoImages)

@@ -443,6 +443,7 @@ HY_API hy_status hy_conv2d(hy_device *device, const hy_conv2d_params *p, const h
  *  @param dy  gradient of the output, [N, K, OH, OW]
  *  @param w   weight, [K, C / groups, R, S]
  *  @param dx  receives the gradient, [N, C, H, W]
+ *  @return HY_OK; HY_OUT_OF_MEMORY, whereupon dx is undefined
  */
 HY_API hy_status hy_conv2d_input_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *dy, const hy_tensor *w, const hy_tensor *dx);
 

@@ -64,15 +64,27 @@ typedef struct planes {
     void *owned;
 } planes;
 
+/* The bytes of t's elements with SLACK_BYTES behind them; false where no number holds them: padding may be anything. */
+static bool bytes_of(const hy_tensor *t, int64_t *bytes)
+{
+    int64_t count = hy_dtype_size(t->dtype);
+    for (int i = 0; i < t->ndim; i++)
+        if (__builtin_mul_overflow(count, t->shape[i], &count)) return false;
+    *bytes = count;
+    return count <= INT64_MAX - SLACK_BYTES;
+}
+
 /* Contiguous planes with zeros around them. */
 static hy_status pad(hy_device *device, const hy_tensor *x, int64_t top, int64_t left, int64_t bottom, int64_t right, planes *p)
 {
-    int64_t size = hy_dtype_size(x->dtype);
     p->view = *x;
     p->owned = NULL;
     p->view.shape[2] += top + bottom;
     p->view.shape[3] += left + right;
-    int64_t bytes = hy_numel(&p->view) * size;
+    int64_t bytes;
+    if (!bytes_of(&p->view, &bytes))
+        return hy_fail(HY_OUT_OF_MEMORY, "Conv2d: with its padding the image has more elements than memory can hold (%s)",
+                       hy_format_shape(&p->view, (char[256]){0}));
     if (top == 0 && left == 0 && bottom == 0 && right == 0 && hy_is_contiguous(x)) {
         p->view = hy_contiguous_like(x, x->data);
         p->end = (const char *)x->data + bytes;
