@@ -1,6 +1,7 @@
 /*
  * Max and average pooling over packed planes. The loops over the window run outside, those along an output row inside: so every window,
- * stride and dilation gives straight vector code, and a plane's rows stay in the first-level cache meanwhile.
+ * stride and dilation gives straight vector code, and a plane's rows stay in the first-level cache meanwhile. Max pooling's common window,
+ * 2 x 2 with stride 2, has one pass of its own.
  */
 #include <math.h>
 #include <string.h>
@@ -46,16 +47,26 @@ static bool row_under(const pooling *c, int64_t i, int64_t r, int64_t *row)
 /* Max pooling                                                                                                            */
 /* ---------------------------------------------------------------------------------------------------------------------- */
 
-/* The first element of each window, where its argmax stays when nothing is larger; -1 for a dilated window that misses the image. */
+/* The first element of each window, where its argmax stays when nothing is larger. No window misses the image: api/conv.c refuses those. */
 static void first_places(const pooling *c, int64_t i, int32_t *place)
 {
-    int64_t row = i * c->p->stride[0] - c->p->padding[0], up = c->p->dilation[0], right = c->p->dilation[1];
-    while (row < 0) row += up;
-    for (int64_t j = 0; j < c->out_width; j++) {
-        int64_t column = j * c->p->stride[1] - c->p->padding[1];
-        while (column < 0) column += right;
-        place[j] = row < c->height && column < c->width ? (int32_t)(row * c->width + column) : -1;
+    int64_t row = i * c->p->stride[0] - c->p->padding[0], stride = c->p->stride[1], padding = c->p->padding[1];
+    while (row < 0) row += c->p->dilation[0];
+    int64_t over_the_border = smaller((padding + stride - 1) / stride, c->out_width), j = 0;
+    for (; j < over_the_border; j++) {
+        int64_t column = j * stride - padding;
+        while (column < 0) column += c->p->dilation[1];
+        place[j] = (int32_t)(row * c->width + column);
     }
+    for (const int64_t start = row * c->width - padding; j < c->out_width; j++) place[j] = (int32_t)(start + j * stride);
+}
+
+/* Whether the windows are the common ones: 2 x 2 side by side, without padding. */
+static bool has_quads(const hy_pool2d_params *p)
+{
+    bool quads = true;
+    for (int axis = 0; axis < 2; axis++) quads &= p->kernel[axis] == 2 && p->stride[axis] == 2 && p->padding[axis] == 0 && p->dilation[axis] == 1;
+    return quads;
 }
 
 /* A window place takes part in a row of outputs; the stride is a constant in the calls below, for the sake of the vectoriser. */
@@ -78,9 +89,39 @@ static void first_places(const pooling *c, int64_t i, int32_t *place)
             y[j] = v > m || v != v ? v : m;                                                                                 \
         }                                                                                                                   \
     }                                                                                                                       \
+    /* Windows of 2 x 2 side by side, in one pass: the same choices in the same order. */                                   \
+    static inline __attribute__((always_inline))                                                                            \
+    void max_quads_##suffix(const T *x, const T *below, int32_t at, int32_t width, int64_t n, T *y, int32_t *place)         \
+    {                                                                                                                       \
+        for (int64_t j = 0; j < n; j++) {                                                                                   \
+            const T a = x[2 * j], b = x[2 * j + 1], c = below[2 * j], d = below[2 * j + 1];                                 \
+            const int32_t here = at + 2 * (int32_t)j;                                                                       \
+            const bool b_wins = b > a || b != b;                                                                            \
+            const T ab = b_wins ? b : a;                                                                                    \
+            const bool c_wins = c > ab || c != c;                                                                           \
+            const T abc = c_wins ? c : ab;                                                                                  \
+            const bool d_wins = d > abc || d != d;                                                                          \
+            y[j] = d_wins ? d : abc;                                                                                        \
+            if (!place) continue;                                                                                           \
+            const int32_t of_ab = b_wins ? here + 1 : here, of_abc = c_wins ? here + width : of_ab;                         \
+            place[j] = d_wins ? here + width + 1 : of_abc;                                                                  \
+        }                                                                                                                   \
+    }                                                                                                                       \
+    static void max_quad_row_##suffix(const pooling *c, const T *plane, int64_t i, T *y, int32_t *place)                    \
+    {                                                                                                                       \
+        const T *x = plane + 2 * i * c->width, *below = x + c->width;                                                       \
+        for (int64_t r = 2; r < 4; r++) /* with two rows at once the processor does not see what comes next */              \
+            for (int64_t at = 0; at < c->width; at += 64 / (int64_t)sizeof(T)) __builtin_prefetch(x + r * c->width + at);   \
+        if (place) max_quads_##suffix(x, below, (int32_t)(x - plane), (int32_t)c->width, c->out_width, y, place);           \
+        else max_quads_##suffix(x, below, 0, 0, c->out_width, y, NULL);                                                     \
+    }                                                                                                                       \
     static void max_row_##suffix(const pooling *c, const T *plane, int64_t i, T *y, int32_t *place)                         \
     {                                                                                                                       \
         int64_t stride = c->p->stride[1];                                                                                   \
+        if (has_quads(c->p)) {                                                                                              \
+            max_quad_row_##suffix(c, plane, i, y, place);                                                                   \
+            return;                                                                                                         \
+        }                                                                                                                   \
         for (int64_t j = 0; j < c->out_width; j++) y[j] = -(T)INFINITY;                                                     \
         if (place) first_places(c, i, place);                                                                               \
         for (int64_t r = 0, row; r < c->p->kernel[0]; r++) {                                                                \
