@@ -1,5 +1,9 @@
 // What holds for every function of the ABI that takes tensors.
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <cmath>
+#include <cstring>
 #include <fstream>
 #include <regex>
 #include <set>
@@ -41,6 +45,90 @@ TEST(Checks, EveryDeviceHereTakesThem)
             a.device = hy_cpu_device(*isa);
             for (hy_tensor &t : a.tensors) t.device = a.device;
             a.expect_ok();
+        }
+}
+
+/// Memory whose last byte (or first, as asked) lies at a page that must not be touched.
+class Fenced {
+public:
+    Fenced(size_t bytes, bool at_end) : page((size_t)sysconf(_SC_PAGESIZE)), room((bytes + page - 1) / page * page)
+    {
+        start = static_cast<char *>(mmap(nullptr, room + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+        EXPECT_EQ(mprotect(start + page, room, PROT_READ | PROT_WRITE), 0);
+        data = start + page + (at_end ? room - bytes : 0);
+    }
+    Fenced(Fenced &&other) : data(other.data), page(other.page), room(other.room), start(other.start) { other.start = nullptr; }
+    ~Fenced() { if (start) munmap(start, room + 2 * page); }
+
+    char *data;
+
+private:
+    size_t page, room;
+    char *start;
+};
+
+/// Calls with every operand fenced in, under each ISA and floating dtype; a touch of a fence ends the program.
+void expect_within_fences(const Arguments &arguments)
+{
+    for (const char *const *isa = hy_cpu_isas(); *isa; isa++)
+        for (int32_t floating : {HY_FLOAT32, HY_FLOAT64})
+            for (bool at_end : {false, true}) {
+                SCOPED_TRACE(*isa);
+                Arguments a = arguments;
+                a.device = hy_cpu_device(*isa);
+                std::vector<Fenced> fenced;
+                for (size_t i = 0; i < a.operands.size(); i++) {
+                    if (a.operands[i].dtype == HY_FLOAT32) a.dtype(i, floating);
+                    const size_t bytes = (size_t)(hy_numel(&a[i]) * hy_dtype_size(a[i].dtype));
+                    fenced.emplace_back(bytes, at_end);
+                    std::memset(fenced[i].data, 0, bytes);
+                    a[i].data = fenced[i].data;
+                    a[i].device = a.device;
+                }
+                a.expect_ok();
+            }
+}
+
+TEST(Checks, NothingOutsideAViewIsTouched)
+{
+    for (const Function &f : functions) {
+        expect_within_fences(Arguments(f));
+        if (std::string(f.name).find("2d") != std::string::npos) continue;
+        Arguments wide(f); // 67 leaves a rest behind the vectors of every ISA
+        for (size_t i = 0; i < wide.operands.size(); i++) {
+            std::vector<int64_t> shape = wide.operands[i].shape;
+            std::replace(shape.begin(), shape.end(), (int64_t)3, (int64_t)67);
+            wide.shape(i, shape);
+        }
+        expect_within_fences(wide);
+    }
+}
+
+TEST(Checks, WindowsStayWithinTheirImages)
+{
+    for (int32_t kernel : {1, 2, 3})
+        for (int32_t stride : {1, 2, 3}) {
+            const int64_t in = 67, out = (in - kernel) / stride + 1;
+            auto pooled = [&](const char *name, std::vector<int64_t> extents) {
+                Arguments a(name);
+                a.set([&](Scalars &s) { s.pool = {{kernel, kernel}, {stride, stride}, {0, 0}, {1, 1}, 0}; });
+                for (size_t i = 0; i < extents.size(); i++) a.shape(i, {1, 2, extents[i], extents[i]});
+                expect_within_fences(a);
+            };
+            pooled("hy_max_pool2d", {in, out, out});
+            pooled("hy_max_pool2d_backward", {out, out, in});
+            pooled("hy_avg_pool2d", {in, out});
+            pooled("hy_avg_pool2d_backward", {out, in});
+            auto convolved = [&](const char *name, std::vector<std::vector<int64_t>> shapes) {
+                Arguments a(name);
+                a.set([&](Scalars &s) { s.conv.stride[0] = s.conv.stride[1] = stride; });
+                for (size_t i = 0; i < shapes.size(); i++) a.shape(i, shapes[i]);
+                expect_within_fences(a);
+            };
+            const std::vector<int64_t> x = {2, 2, in, in}, w = {15, 2, kernel, kernel}, y = {2, 15, out, out};
+            convolved("hy_conv2d", {x, w, {15}, y});
+            convolved("hy_conv2d_input_grad", {y, w, x});
+            convolved("hy_conv2d_weight_grad", {x, y, w, {15}});
         }
 }
 
