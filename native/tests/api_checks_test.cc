@@ -26,6 +26,8 @@ TEST(Checks, RandomParameters)
     Arguments("hy_random_uniform").set(p(9)).expect_refused(HY_BAD_ARGUMENT, "RandomUniform: ");
     Arguments("hy_random_uniform").set(p(NAN)).expect_refused(HY_BAD_ARGUMENT);
     Arguments("hy_random_uniform").set(p(-INFINITY)).expect_refused(HY_BAD_ARGUMENT);
+    Arguments("hy_random_uniform").set(p(-1e39)).expect_refused(HY_BAD_ARGUMENT, "float32 holds");
+    Arguments("hy_random_uniform").set(p(-1e39)).dtype(0, HY_FLOAT64).expect_ok();
     for (double wrong : {-1.0, (double)NAN}) Arguments("hy_random_normal").set(p(wrong)).expect_refused(HY_BAD_ARGUMENT, "std");
     for (double wrong : {-0.1, 1.1, (double)NAN}) Arguments("hy_random_bernoulli").set(p(wrong)).expect_refused(HY_BAD_ARGUMENT, "p is");
     auto span = [](int64_t low, int64_t high) { return [=](Scalars &s) { s.low = low, s.high = high; }; };

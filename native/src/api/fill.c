@@ -24,6 +24,8 @@ hy_status hy_random_uniform(hy_device *device, uint64_t seed, uint64_t offset, d
     if (!isfinite(low) || !isfinite(high) || low > high)
         return hy_refuse(&call, HY_BAD_ARGUMENT, "the interval is %g to %g, expected finite bounds in ascending order", low, high);
     HY_TRY(hy_check_output(&call, "output", y, HY_SET_FLOATING));
+    if (y->dtype == HY_FLOAT32 && (isinf((float)low) || isinf((float)high)))
+        return hy_refuse(&call, HY_BAD_ARGUMENT, "the interval is %g to %g, expected bounds that float32 holds", low, high);
     HY_DISPATCH(random_uniform, seed, offset, low, high, y);
 }
 
