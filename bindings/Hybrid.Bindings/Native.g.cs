@@ -230,7 +230,7 @@ public static unsafe partial class Native
     /// <param name="device">the device</param>
     /// <param name="op">a <see cref="HyCompareOp"/></param>
     /// <param name="x">any dtype</param>
-    /// <param name="s">the number; it is not cast: integers are compared as double</param>
+    /// <param name="s">the number; cast to x's dtype where that is floating, otherwise x is compared as double</param>
     /// <param name="y">bool; shape of x</param>
     public static void CompareScalar(HyDevice* device, HyCompareOp op, HyTensor* x, double s, HyTensor* y) =>
         Status.Check(NativeMethods.hy_compare_scalar(device, (int)op, x, s, y));

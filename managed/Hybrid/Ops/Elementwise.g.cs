@@ -410,7 +410,7 @@ internal static partial class ElementwiseOps
         (HyBinaryOp.Mul, 0) => g * b!,
         (HyBinaryOp.Mul, 1) => g * a!,
         (HyBinaryOp.Div, 0) => g / b!,
-        (HyBinaryOp.Div, 1) => -g * a! / (b! * b!),
+        (HyBinaryOp.Div, 1) => -g * (a! / b! / b!),
         (HyBinaryOp.Pow, 0) => Tensor.Where(b!.Eq(0), 0, g * b! * a!.Pow(b! - 1)),
         (HyBinaryOp.Pow, 1) => Tensor.Where(a!.Eq(0).LogicalAnd(b!.Ge(0)), 0, g * a!.Pow(b!) * a!.Log()),
         (HyBinaryOp.Maximum, 0) => Tensor.Where(a!.Gt(b!), g, Tensor.Where(a!.Eq(b!), 0.5 * g, 0)),

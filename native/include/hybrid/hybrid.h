@@ -344,7 +344,7 @@ HY_API hy_status hy_compare(hy_device *device, int32_t op, const hy_tensor *a, c
 /** y = op(x, s) as bool: hy_compare with a number for the second operand.
  *  @param op  a hy_compare_op
  *  @param x   any dtype
- *  @param s   the number; it is not cast: integers are compared as double
+ *  @param s   the number; cast to x's dtype where that is floating, otherwise x is compared as double
  *  @param y   bool; shape of x
  */
 HY_API hy_status hy_compare_scalar(hy_device *device, int32_t op, const hy_tensor *x, double s, const hy_tensor *y);

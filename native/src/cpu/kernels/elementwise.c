@@ -144,7 +144,7 @@ static hy_status unary_backward(hy_device *device, int32_t op, double p, const h
     BINARY_KERNEL(compare, name, i32, uint8_t, int32_t, int32_t, condition)               \
     BINARY_KERNEL(compare, name, i64, uint8_t, int64_t, int64_t, condition)               \
     BINARY_KERNEL(compare, name, u8, uint8_t, uint8_t, uint8_t, condition)                \
-    BINARY_KERNEL(compare_scalar, name, f32, uint8_t, float, double, condition)           \
+    BINARY_KERNEL(compare_scalar, name, f32, uint8_t, float, float, condition)            \
     BINARY_KERNEL(compare_scalar, name, f64, uint8_t, double, double, condition)          \
     BINARY_KERNEL(compare_scalar, name, i32, uint8_t, int32_t, double, condition)         \
     BINARY_KERNEL(compare_scalar, name, i64, uint8_t, int64_t, double, condition)         \
@@ -211,7 +211,9 @@ static hy_status compare(hy_device *device, int32_t op, const hy_tensor *a, cons
 
 static hy_status compare_scalar(hy_device *device, int32_t op, const hy_tensor *x, double s, const hy_tensor *y)
 {
-    hy_tensor scalar = {.data = &s, .device = device, .dtype = HY_FLOAT64};
+    const bool narrow = x->dtype == HY_FLOAT32;
+    float rounded = (float)s;
+    hy_tensor scalar = {.data = narrow ? (void *)&rounded : &s, .device = device, .dtype = narrow ? HY_FLOAT32 : HY_FLOAT64};
     const hy_tensor *operands[] = {y, x, &scalar};
     hy_walk_run(compare_scalar_kernels[op][x->dtype], NULL, 1, false, 3, operands);
     return HY_OK;

@@ -169,8 +169,9 @@ static hy_status reference_compare(hy_device *device, int32_t op, const hy_tenso
 
 static hy_status reference_compare_scalar(hy_device *device, int32_t op, const hy_tensor *x, double s, const hy_tensor *y)
 {
+    const double b = x->dtype == HY_FLOAT32 ? (float)s : s;
     for (hy_walk w = HY_WALK(y, x, y); w.left > 0; hy_walk_next(&w))
-        hy_store_integer(y, w.at[1], compare_value(op, hy_load(x, w.at[0]), s));
+        hy_store_integer(y, w.at[1], compare_value(op, hy_load(x, w.at[0]), b));
     return HY_OK;
 }
 
