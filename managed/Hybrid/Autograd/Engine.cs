@@ -221,10 +221,11 @@ internal sealed class Engine
         return sum;
     }
 
-    /// <summary>Adds a gradient to a leaf's. The first one is taken as it is where nobody else uses its memory.</summary>
+    /// <summary>Adds a gradient to a leaf's. The first one is taken as it is where nobody else uses its memory. A leaf that was disposed, or
+    /// frozen since, wants none.</summary>
     void Accumulate(Tensor leaf, Tensor gradient)
     {
-        if (leaf.IsDisposed)
+        if (leaf.IsDisposed || !leaf.RequiresGrad)
         {
             gradient.Dispose();
             return;
@@ -233,11 +234,11 @@ internal sealed class Engine
         if (leaf.Grad is not { } accumulated)
         {
             // A clone under createGraph is recorded.
-            leaf.Grad = gradient.OwnsStorage && gradient.IsContiguous ? gradient : gradient.Clone();
+            leaf.TakeGrad(gradient.OwnsStorage && gradient.IsContiguous ? gradient : gradient.Clone());
         }
         else if (createGraph || accumulated.RequiresGrad)
         {
-            leaf.Grad = accumulated + gradient;
+            leaf.TakeGrad(accumulated + gradient);
         }
         else
         {

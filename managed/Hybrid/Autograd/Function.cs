@@ -68,13 +68,25 @@ public abstract class Function
         {
             return output;
         }
-        if (output.RequiresGrad)
+        if (output.RequiresGrad || IsOneOf(inputs, output))
         {
-            // Forward gave back one of its inputs.
+            // Forward gave back one of its inputs, which must not become the result of this node.
             output = output.Detach();
         }
         output.SetNode(new FunctionNode(this, context, inputs, output));
         return output;
+    }
+
+    static bool IsOneOf(ReadOnlySpan<Tensor> tensors, Tensor wanted)
+    {
+        foreach (var tensor in tensors)
+        {
+            if (ReferenceEquals(tensor, wanted))
+            {
+                return true;
+            }
+        }
+        return false;
     }
 
     internal Tensor?[] RunBackward(Context context, Tensor gradient) => Backward(context, gradient);

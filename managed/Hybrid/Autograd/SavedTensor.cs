@@ -26,7 +26,7 @@ internal sealed class SavedTensor
     internal SavedTensor? Next { get; }
 
     /// <summary>The tensor as it was saved, attached to the graph.</summary>
-    /// <exception cref="InvalidOperationException">It was written in place since, or the graph has been freed.</exception>
+    /// <exception cref="InvalidOperationException">It was written in place or converted since, or the graph has been freed.</exception>
     public Tensor Unpack()
     {
         if (storage is null)
@@ -39,6 +39,11 @@ internal sealed class SavedTensor
             throw new InvalidOperationException(
                 $"Backward: a tensor of shape {tensor.Shape} was modified in place by {storage.Writer} after {owner.Name} saved it for its gradient "
                 + $"(version {storage.Version}, expected {version})");
+        }
+        if (!tensor.IsDisposed && !ReferenceEquals(tensor.LiveStorage, storage))
+        {
+            throw new InvalidOperationException(
+                $"Backward: a tensor of shape {tensor.Shape} was moved to another dtype or device after {owner.Name} saved it for its gradient");
         }
         if (tensor.IsDisposed)
         {

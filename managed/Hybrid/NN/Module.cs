@@ -51,7 +51,9 @@ public abstract partial class Module
     /// <summary>All buffers of this module and those below it with their names, each once. PyTorch's <c>named_buffers</c>.</summary>
     public IEnumerable<(string Name, Tensor Buffer)> NamedBuffers() => Named(static m => m.Buffers);
 
-    /// <summary>Drops the gradients of all parameters.</summary>
+    /// <summary>Drops the gradients of all parameters. PyTorch's <c>zero_grad</c>.</summary>
+    /// <remarks>Gradients that <see cref="Tensor.Backward"/> made go back to the allocator at once: Clone a gradient that you want to
+    /// keep.</remarks>
     /// <param name="setToNone">True sets <see cref="Tensor.Grad"/> to null, false fills it with zeros.</param>
     public void ZeroGrad(bool setToNone = true)
     {
@@ -62,14 +64,22 @@ public abstract partial class Module
     }
 
     /// <summary>The module and those below it as a tree, like PyTorch's: <c>Net(\n  (fc): Linear(4, 2)\n)</c>.</summary>
-    public override string ToString()
+    public override string ToString() => Tree([]);
+
+    /// <summary>A module that is its own descendant is written as an ellipsis there.</summary>
+    private string Tree(HashSet<Module> above)
     {
+        if (!above.Add(this))
+        {
+            return $"{GetType().Name}(…)";
+        }
         var children = Members().Children;
         var text = new StringBuilder(GetType().Name).Append('(').Append(Describe());
         foreach (var (name, child) in children)
         {
-            text.Append('\n').Append($"({name}): {child}".Replace("\n", "\n  ").Insert(0, "  "));
+            text.Append('\n').Append($"({name}): {child.Tree(above)}".Replace("\n", "\n  ").Insert(0, "  "));
         }
+        above.Remove(this);
         return text.Append(children.Count > 0 ? "\n)" : ")").ToString();
     }
 

@@ -3,20 +3,26 @@ namespace Hybrid;
 // What modules and optimisers do with the tensors that they keep.
 public partial class Tensor
 {
-    /// <summary>Drops the gradient, or fills it with zeros.</summary>
+    /// <summary>Drops the gradient, and gives its memory back where Backward made it; or fills it with zeros.</summary>
     internal void ZeroGrad(bool setToNone)
     {
+        var made = ownsGrad ? grad : null;
         if (setToNone)
         {
             Grad = null;
+            made?.Dispose();
         }
-        else if (Grad is { } gradient)
+        else if (grad is { } gradient)
         {
-            // Zeros have no history: what made the gradient, if that was recorded, goes.
             using var suspended = TensorScope.Suspend();
             using var noGrad = NoGrad.Begin();
-            Grad = gradient.IsLeaf ? gradient : gradient.Detach();
-            Grad.Zero_();
+            if (!gradient.IsLeaf)
+            {
+                // Zeros have no history: what made the gradient, if that was recorded, goes.
+                TakeGrad(gradient.Detach());
+                made?.Dispose();
+            }
+            grad.Zero_();
         }
     }
 

@@ -70,7 +70,9 @@ public abstract partial class Optimizer
 
     private string Name => GetType().Name;
 
-    /// <summary>Drops the gradients of all parameters.</summary>
+    /// <summary>Drops the gradients of all parameters. PyTorch's <c>zero_grad</c>.</summary>
+    /// <remarks>Gradients that <see cref="Tensor.Backward"/> made go back to the allocator at once: Clone a gradient that you want to
+    /// keep.</remarks>
     /// <param name="setToNone">True sets <see cref="Tensor.Grad"/> to null, so that a parameter without a gradient is left alone by
     /// <see cref="Step"/>; false fills it with zeros.</param>
     public void ZeroGrad(bool setToNone = true)

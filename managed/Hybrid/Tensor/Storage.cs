@@ -86,10 +86,7 @@ internal sealed unsafe class Storage
 
     static void* Allocate(Device device, long bytes)
     {
-        if (Volatile.Read(ref live) + bytes > Volatile.Read(ref limit))
-        {
-            Collect(bytes);
-        }
+        var collected = bytes > Volatile.Read(ref limit) - Volatile.Read(ref live) && Collect(bytes);
         void* data;
         try
         {
@@ -101,30 +98,37 @@ internal sealed unsafe class Storage
             GC.WaitForPendingFinalizers();
             Native.Alloc(device.Handle, bytes, &data);
         }
+        if (collected)
+        {
+            // Only now: a request that could not be served must not move the limit out of reach.
+            Volatile.Write(ref limit, Math.Max(Floor, 2 * (Volatile.Read(ref live) + bytes)));
+        }
         return data;
     }
 
     static bool OnFinalizerThread => Environment.CurrentManagedThreadId == finalizerThread;
 
     /// <summary>Has the collector find tensors that nobody holds any more: the young ones first; everything if those were too few. The limit
-    /// moves to twice what survived a full collection, so the cost stays in proportion to what is allocated.</summary>
-    static void Collect(long bytes)
+    /// then moves to twice what survived, so the cost stays in proportion to what is allocated.</summary>
+    /// <returns>whether everything was collected</returns>
+    static bool Collect(long bytes)
     {
         // Finalizers free the memory, so their thread can't wait for them. One thread collecting is enough.
         if (OnFinalizerThread || !Gate.TryEnter())
         {
-            return;
+            return false;
         }
         try
         {
             GC.Collect(1, GCCollectionMode.Forced, blocking: true);
             GC.WaitForPendingFinalizers();
-            if (Volatile.Read(ref live) + bytes > Volatile.Read(ref limit) / 4 * 3)
+            if (bytes <= Volatile.Read(ref limit) / 4 * 3 - Volatile.Read(ref live))
             {
-                GC.Collect();
-                GC.WaitForPendingFinalizers();
-                Volatile.Write(ref limit, Math.Max(Floor, 2 * (Volatile.Read(ref live) + bytes)));
+                return false;
             }
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            return true;
         }
         finally
         {

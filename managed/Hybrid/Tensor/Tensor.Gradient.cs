@@ -31,8 +31,12 @@ public partial class Tensor
     public bool IsLeaf => node is null or AccumulateGrad;
 
     /// <summary>The gradient that <see cref="Backward"/> accumulated, shaped like this tensor; null before the first. Set it to null to start anew.</summary>
+    /// <remarks>A later <see cref="Backward"/> adds to the same tensor, and the <c>ZeroGrad</c> of a module or an optimiser disposes one that
+    /// <see cref="Backward"/> made (PyTorch leaves that to the last reference): <see cref="Clone"/> a gradient that you want to keep.</remarks>
     /// <exception cref="ShapeException">Set to a tensor of another shape.</exception>
     /// <exception cref="DTypeException">Set to a tensor of another dtype.</exception>
+    /// <exception cref="DeviceException">Set to a tensor on another device.</exception>
+    /// <exception cref="ArgumentException">Set to this very tensor.</exception>
     public Tensor? Grad
     {
         get => grad;
@@ -41,9 +45,21 @@ public partial class Tensor
             if (value is not null)
             {
                 CheckGradient(value, nameof(Grad));
+                if (ReferenceEquals(value, this))
+                {
+                    throw new ArgumentException("Grad: a tensor cannot be its own gradient, which Backward would write to; Clone() it");
+                }
             }
             grad = value;
+            ownsGrad = false;
         }
+    }
+
+    /// <summary>Sets a gradient that nobody else knows, and that this tensor may therefore dispose.</summary>
+    internal void TakeGrad(Tensor gradient)
+    {
+        Grad = gradient;
+        ownsGrad = true;
     }
 
     /// <summary>The name of the operation that made this tensor, <c>Mul</c> say; null for a leaf. PyTorch's <c>grad_fn</c>.</summary>
@@ -100,6 +116,10 @@ public partial class Tensor
         if (gradient.DType != DType)
         {
             throw new DTypeException($"{operation}: the gradient is {gradient.DType.Name()}, the tensor {DType.Name()}");
+        }
+        if (!ReferenceEquals(gradient.Device, Device))
+        {
+            throw new DeviceException($"{operation}: the gradient lives on {gradient.Device}, the tensor on {Device}");
         }
     }
 }

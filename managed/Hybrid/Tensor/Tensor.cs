@@ -20,6 +20,7 @@ public unsafe partial class Tensor : IDisposable
     Storage? storage;
     Node? node;      // the node that made it; for a leaf that requires a gradient, the one that accumulates it
     Tensor? grad;
+    bool ownsGrad;   // Backward made the gradient; one that was assigned belongs to whoever assigned it
     bool leafRequiresGrad;
 
     /// <summary>Takes over one reference to the storage, and joins the thread's scope.</summary>

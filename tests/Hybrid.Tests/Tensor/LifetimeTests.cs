@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using Hybrid.NN;
+using Hybrid.Optim;
 
 namespace Hybrid.Tests;
 
@@ -138,6 +140,97 @@ public class LifetimeTests
             peak = Math.Max(peak, Storage.LiveBytes);
         }
         Assert.That(peak, Is.LessThan(before + (600L << 20)));
+    }
+
+    [Test]
+    public void ARequestThatCannotBeServedLeavesTheBoundAlone()
+    {
+        Assert.That(() => Tensor.Empty(1L << 55), Throws.InstanceOf<OutOfMemoryException>());
+        WithoutAnyDisposalMemoryStaysBounded();
+    }
+
+    [Test]
+    public void TrainingInAScopeHoldsNothingBack()
+    {
+        var model = new Sequential(new Linear(16, 32), new ReLU(), new Linear(32, 4));
+        var optimizer = new Adam(model.Parameters());
+        var inputs = Tensor.Randn(8, 16);
+        var labels = Tensor.RandInt(0, 4, [8]);
+        // Finalizers would hide a leak: none runs in here.
+        Settle();
+        Assert.That(GC.TryStartNoGCRegion(64L << 20), Is.True);
+        try
+        {
+            long before = 0;
+            for (var step = 0; step < 1000; step++)
+            {
+                using (TensorScope.Begin())
+                {
+                    optimizer.ZeroGrad();
+                    F.CrossEntropy(model.Forward(inputs), labels).Backward();
+                    optimizer.Step();
+                }
+                if (step == 0)
+                {
+                    before = Storage.LiveBytes;
+                }
+            }
+            Assert.That(Storage.LiveBytes, Is.EqualTo(before));
+        }
+        finally
+        {
+            if (System.Runtime.GCSettings.LatencyMode == System.Runtime.GCLatencyMode.NoGCRegion)
+            {
+                GC.EndNoGCRegion();
+            }
+        }
+        model.ZeroGrad();
+        Assert.That(model.Parameters().All(p => p.Grad is null), Is.True);
+    }
+
+    [TestCase(true)]
+    [TestCase(false)]
+    public void DroppedGradientsGoBackAtOnce(bool byOptimizer)
+    {
+        var layer = new Linear(100, 100);
+        layer.Forward(Tensor.Ones(1, 100)).Sum().Backward();
+        var (gradient, before) = (layer.Weight.Grad!, Storage.LiveBytes);
+        if (byOptimizer)
+        {
+            new SGD(layer.Parameters()).ZeroGrad();
+        }
+        else
+        {
+            layer.ZeroGrad();
+        }
+        Assert.That(gradient.IsDisposed, Is.True);
+        Assert.That(Storage.LiveBytes, Is.EqualTo(before - 4 * (100 * 100 + 100)));
+    }
+
+    [Test]
+    public void AnAssignedGradientStaysItsOwners()
+    {
+        var layer = new Linear(2, 1, bias: false);
+        var gradient = Tensor.Ones(1, 2);
+        layer.Weight.Grad = gradient;
+        layer.ZeroGrad();
+        Assert.That(layer.Weight.Grad, Is.Null);
+        Assert.That(gradient.IsDisposed, Is.False);
+    }
+
+    [Test]
+    public void AGraphThatSavedADroppedGradientStillWorks()
+    {
+        var layer = new Linear(2, 1, bias: false);
+        using (NoGrad.Begin())
+        {
+            layer.Weight.Copy_(Tensor.From([1f, 2], [1, 2]));
+        }
+        layer.Weight.Square().Sum().Backward(createGraph: true);   // 2 w
+        var penalty = (layer.Weight.Grad! * layer.Weight.Grad!).Sum();
+        layer.ZeroGrad();
+        penalty.Backward();                                        // of 4 w²: 8 w
+        Assert.That(layer.Weight.Grad!.ToArray<float>(), Is.EqualTo([8f, 16]));
     }
 
     [Test]
