@@ -19,11 +19,18 @@ public static class Safetensors
     /// <param name="tensors">The tensors by name; their order is kept. Any device, any strides; float32, float64, int32, int64, uint8 and
     /// bool.</param>
     /// <param name="metadata">Free text to keep with them.</param>
-    /// <exception cref="ArgumentException">A tensor is named <c>__metadata__</c>.</exception>
+    /// <exception cref="ArgumentException">A tensor is named <c>__metadata__</c>, or is null.</exception>
     /// <exception cref="IOException">The file can't be written.</exception>
     public static void Save(string path, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         ArgumentNullException.ThrowIfNull(tensors);
+        foreach (var (name, tensor) in tensors)
+        {
+            if (tensor is null)
+            {
+                throw new ArgumentException($"Safetensors: '{name}' is null, expected a tensor");
+            }
+        }
         var header = SafetensorsHeader.Layout(tensors, metadata);
         var json = header.ToJson();
         Span<byte> length = stackalloc byte[HeaderLengthBytes];

@@ -29,6 +29,7 @@ namespace Hybrid.NN
         /// <exception cref="ShapeException">The shapes do not match.</exception>
         /// <exception cref="DTypeException">Logits are not floating, or labels are neither integers nor like logits.</exception>
         /// <exception cref="ArgumentOutOfRangeException">A label is no class.</exception>
+        /// <exception cref="ArgumentException"><paramref name="labelSmoothing"/> lies outside 0 to 1.</exception>
         public static Tensor CrossEntropy(Tensor logits, Tensor labels, Reduction reduction = Reduction.Mean, long ignoreIndex = -100,
             double labelSmoothing = 0)
         {
@@ -40,6 +41,7 @@ namespace Hybrid.NN
             if (labels.DType.IsFloating())
             {
                 Checks.LikeInput("CrossEntropy", logits, labels);
+                Require.Fraction("CrossEntropy", nameof(labelSmoothing), labelSmoothing);
                 var target = labelSmoothing == 0 ? labels : labels * (1 - labelSmoothing) + labelSmoothing / logits.Shape[axis];
                 return LossOps.Reduce(-(target * logits.LogSoftmax(axis)).Sum(axis), reduction);
             }
@@ -95,7 +97,13 @@ namespace Hybrid.NN
         /// <returns>[]</returns>
         /// <exception cref="ShapeException">The shapes differ.</exception>
         /// <exception cref="DTypeException">The operands are not floating, or not of one dtype.</exception>
-        public static Tensor SumSquaresLoss(Tensor x, Tensor target) => MseLoss(x, target, Reduction.Sum) * 0.5;
+        public static Tensor SumSquaresLoss(Tensor x, Tensor target)
+        {
+            ArgumentNullException.ThrowIfNull(x);
+            ArgumentNullException.ThrowIfNull(target);
+            Checks.LikeInput("SumSquaresLoss", x, target);
+            return LossOps.Mse(x, target, Reduction.Sum) * 0.5;
+        }
 
         /// <summary>Binary cross-entropy of probabilities, -(t·log(p) + (1 - t)·log(1 - p)), each logarithm at least -100. See PyTorch's
         /// <c>binary_cross_entropy</c>.</summary>

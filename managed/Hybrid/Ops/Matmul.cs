@@ -137,6 +137,7 @@ namespace Hybrid.NN
                 throw new DTypeException(
                     $"Linear: input is {x.DType.Name()}, weight {weight.DType.Name()}, bias {bias?.DType.Name() ?? "absent"}; "
                     + "one dtype was expected");
+            Checks.Floating("Linear", x);
             return MatMulOps.Rows(x, rows => MatMulOps.Linear(rows, weight, bias), weight.Shape[0]);
         }
     }

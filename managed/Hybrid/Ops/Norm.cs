@@ -19,15 +19,22 @@ namespace Hybrid.NN
         /// <exception cref="ShapeException">There is no channel axis, a parameter is not [C], or training is given fewer than two values a
         /// channel.</exception>
         /// <exception cref="DTypeException">The operands are not floating, or not of one dtype.</exception>
+        /// <exception cref="ArgumentException">The momentum or eps is out of its range.</exception>
         public static Tensor BatchNorm(Tensor x, Tensor? runningMean, Tensor? runningVar, Tensor? weight = null, Tensor? bias = null,
                                        bool training = false, double momentum = 0.1, double eps = 1e-5)
         {
             ArgumentNullException.ThrowIfNull(x);
             if (x.Dim < 2)
                 throw new ShapeException($"BatchNorm: input is {x.Shape}; [N, C, ...] was expected");
+            Checks.Floating("BatchNorm", x);
+            Require.NotNegative("BatchNorm", nameof(eps), eps);
             foreach (var parameter in (ReadOnlySpan<Tensor?>)[runningMean, runningVar, weight, bias])
+            {
+                if (parameter is not null && parameter.DType != x.DType)
+                    throw new DTypeException($"BatchNorm: input is {x.DType.Name()}, a parameter is {parameter.DType.Name()}; one dtype was expected");
                 if (parameter is not null && (parameter.Dim != 1 || parameter.Shape[0] != x.Shape[1]))
                     throw new ShapeException($"BatchNorm: input {x.Shape} has {x.Shape[1]} channels, a parameter is {parameter.Shape}");
+            }
             return training || runningMean is null || runningVar is null
                 ? BatchNormOps.Train(x, runningMean, runningVar, weight, bias, momentum, eps)
                 : BatchNormOps.Evaluate(x, runningMean, runningVar, weight, bias, eps);

@@ -159,7 +159,7 @@ public unsafe partial class Tensor
 
     /// <summary>Stretches axes of extent 1, and prepends new ones, without a copy. PyTorch's <c>expand</c>.</summary>
     /// <param name="shape">the extents, aligned at the last axis; -1 keeps this tensor's</param>
-    /// <exception cref="ShapeException">An extent differs and is not 1.</exception>
+    /// <exception cref="ShapeException">An extent differs and is not 1, or there would be more than 2⁶³ elements.</exception>
     public Tensor Expand(params ReadOnlySpan<long> shape)
     {
         CheckDims(nameof(Expand), shape.Length);
@@ -181,6 +181,7 @@ public unsafe partial class Tensor
         {
             throw new ShapeException($"Expand: a tensor of shape {Shape} does not expand to {Shape.Format(shape)}, which has fewer axes");
         }
+        _ = Shape.Product(extents);   // a view costs nothing, but its elements must be countable
         var y = NewView(extents, strides);
         if (GradMode.Records(this))
         {

@@ -26,14 +26,22 @@ internal readonly record struct Window(Size2 Kernel, Size2 Stride, Size2 Padding
     /// <summary>The output's height and width for an input [..., H, W].</summary>
     internal (long Height, long Width) Output(string op, Shape input)
     {
-        if (Stride.Height < 1 || Stride.Width < 1)
-            throw new ArgumentException($"{op}: stride is {Stride}; at least 1 was expected");
+        AtLeast(op, "kernel", Kernel, 1);
+        AtLeast(op, "stride", Stride, 1);
+        AtLeast(op, "padding", Padding, 0);
+        AtLeast(op, "dilation", Dilation, 1);
         var height = Extent(input[^2], Kernel.Height, Stride.Height, Padding.Height, Dilation.Height);
         var width = Extent(input[^1], Kernel.Width, Stride.Width, Padding.Width, Dilation.Width);
         return height >= 1 && width >= 1
             ? (height, width)
             : throw new ShapeException(
                 $"{op}: kernel {Kernel} with dilation {Dilation} does not fit into input {input} with padding {Padding}");
+    }
+
+    static void AtLeast(string op, string name, Size2 value, int least)
+    {
+        if (value.Height < least || value.Width < least)
+            throw new ArgumentException($"{op}: {name} is {value}; at least {least} was expected");
     }
 
     static long Extent(long input, int kernel, int stride, int padding, int dilation)

@@ -77,7 +77,8 @@ public readonly struct Shape : IEquatable<Shape>
     /// <param name="extents">the extents</param>
     public static implicit operator Shape(int[] extents)
     {
-        Span<long> wide = stackalloc long[extents.Length];
+        ArgumentNullException.ThrowIfNull(extents);
+        var wide = new long[extents.Length];
         for (var i = 0; i < extents.Length; i++)
         {
             wide[i] = extents[i];

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Hybrid.Bindings;
 
 namespace Hybrid;
 
@@ -63,6 +64,7 @@ public partial class Tensor
     {
         var taken = CountAxes(indices);
         var cuts = new Cuts(Extents);
+        CheckDims("Index", indices.Length - taken);
         Span<long> extents = stackalloc long[NumDims + indices.Length];
         Span<long> strides = stackalloc long[NumDims + indices.Length];
         var (axis, dims) = (0, 0);
@@ -128,21 +130,35 @@ public partial class Tensor
         return rows.IndexSelect(0, places).Reshape(shape);
     }
 
-    void Put(Tensor index, Tensor value)
+    unsafe void Put(Tensor index, Tensor value)
     {
-        using var places = Places(index, out var rows, out var shape);
+        using var scope = TensorScope.Begin();
+        var places = Places(index, out var rows, out var shape);
         if (!IsContiguous)
         {
             throw new InvalidOperationException($"Index: assigning by a tensor needs a contiguous tensor, this one has shape {Shape} and strides {Strides}");
         }
-        using var source = value.To(DType).Expand(shape).Reshape([places.NumElements, .. rows.Extents[1..]]);
+        // A value in the same memory would be read after parts of it were written.
+        value = ReferenceEquals(value.LiveStorage, LiveStorage) ? value.Clone() : value.To(DType).To(Device);
+        var source = value.Expand(shape).Contiguous();
         var at = places.ToArray<long>();
-        for (var i = 0; i < at.Length; i++)
+        // All are checked before the first is written.
+        foreach (var place in at)
         {
-            using var to = rows.Select(0, at[i]);
-            using var from = source.Select(0, i);
-            to.Copy_(from);
+            if ((ulong)place >= (ulong)rows.Extents[0])
+            {
+                throw new ArgumentOutOfRangeException(nameof(index), $"Index: a place, {place} counted from the beginning, lies outside axis 0 of {rows.Shape}");
+            }
         }
+        var bytes = Shape.Product(rows.Extents[1..]) * DType.Size();
+        fixed (HyTensor* pr = rows, ps = source)
+        {
+            for (var i = 0L; i < at.Length; i++)
+            {
+                Native.Transfer(pr->Device, (byte*)pr->Data + at[i] * bytes, ps->Device, (byte*)ps->Data + i * bytes, bytes);
+            }
+        }
+        LiveStorage.Written("Index");
     }
 
     /// <summary>What a tensor index means: rows of this tensor, the places taken of them, and the shape of what is taken.</summary>

@@ -87,6 +87,9 @@ public unsafe partial class Tensor
     /// <exception cref="ShapeException">The shapes do not broadcast.</exception>
     public static Tensor Where(Tensor condition, Tensor a, Tensor b)
     {
+        ArgumentNullException.ThrowIfNull(condition);
+        ArgumentNullException.ThrowIfNull(a);
+        ArgumentNullException.ThrowIfNull(b);
         if (condition.DType != DType.Bool)
         {
             throw new DTypeException($"Where: the condition is {condition.DType.Name()}, expected bool");

@@ -1,6 +1,7 @@
 namespace Hybrid;
 
-/// <summary>What stands between the brackets of <c>t[…]</c> for one axis: a number, a range, or one of the static members here.</summary>
+/// <summary>What stands between the brackets of <c>t[…]</c> for one axis: a number, a range, or one of the static members here. A default value
+/// takes the whole axis.</summary>
 /// <example><code>
 /// t[0]                             // the first slice, without the axis
 /// t[^1], t[-1]                     // the last one
@@ -64,7 +65,8 @@ public readonly struct TensorIndex
 
     /// <summary>The places where a bool tensor of the leading axes' shape holds, or those that an int64 tensor names.</summary>
     /// <param name="tensor">bool or int64</param>
-    public static implicit operator TensorIndex(Tensor tensor) => new(Form.Tensor, tensor: tensor);
+    /// <exception cref="ArgumentNullException">There is no tensor.</exception>
+    public static implicit operator TensorIndex(Tensor tensor) => new(Form.Tensor, tensor: tensor ?? throw new ArgumentNullException(nameof(tensor)));
 
     internal bool IsNewAxis => form == Form.NewAxis;
 
@@ -81,9 +83,15 @@ public readonly struct TensorIndex
     /// <summary>Start, extent and step of the part of an axis that is taken.</summary>
     internal (long Start, long Length, long Step) Resolve(long extent)
     {
+        if (step == 0)
+        {
+            return (0, extent, 1);
+        }
+        // No step need be larger than the axis: so nothing below overflows.
+        var stride = Math.Min(step, Math.Max(extent, 1));
         var first = Math.Clamp(start < 0 ? start + extent : start, 0, extent);
         var last = Math.Clamp(stop < 0 ? stop + extent : stop, first, extent);
-        return (first, (last - first + step - 1) / step, step);
+        return (first, (last - first + stride - 1) / stride, stride);
     }
 
     // ^1 is -1; ^0, the end, is no negative number, but as a start it is beyond every place.

@@ -68,14 +68,14 @@ public sealed partial class BatchNorm2d : Module<Tensor, Tensor>
         {
             throw new ShapeException($"BatchNorm2d: input is {x.Shape}, expected [N, C, H, W]");
         }
-        var share = momentum ?? 0;
-        if (Training && NumBatchesTracked is not null)
+        var counts = Training && NumBatchesTracked is not null;
+        var share = momentum ?? (counts ? 1 / (NumBatchesTracked!.Item() + 1) : 0);
+        var y = F.BatchNorm(x, RunningMean, RunningVar, Weight, Bias, Training, share, eps);
+        if (counts)
         {
-            using var noGrad = NoGrad.Begin();
-            NumBatchesTracked.Add_(1);
-            share = momentum ?? 1 / NumBatchesTracked.Item();
+            NumBatchesTracked!.Add_(1);
         }
-        return F.BatchNorm(x, RunningMean, RunningVar, Weight, Bias, Training, share, eps);
+        return y;
     }
 
     /// <inheritdoc/>
