@@ -51,5 +51,8 @@ public static class Autograd
     /// var curvature = Autograd.Grad(slope, x);                         // 18x = 36
     /// </code></example>
     public static Tensor Grad(Tensor output, Tensor input, Tensor? gradOutput = null, bool? retainGraph = null, bool createGraph = false) =>
-        Grad([output], [input], [gradOutput], retainGraph, createGraph)[0]!;
+        Grad(
+            [output ?? throw new ArgumentNullException(nameof(output))],
+            [input ?? throw new ArgumentNullException(nameof(input))],
+            [gradOutput], retainGraph, createGraph)[0]!;
 }

@@ -128,9 +128,9 @@ internal sealed class FunctionNode : Node
     public override void Backward(Tensor g, Span<Tensor?> grads)
     {
         var given = function.RunBackward(context, g);
-        if (given.Length != shapes.Length)
+        if (given?.Length != shapes.Length)
         {
-            throw new InvalidOperationException($"{Name}: Backward gave {given.Length} gradients for {shapes.Length} inputs");
+            throw new InvalidOperationException($"{Name}: Backward gave {given?.Length ?? 0} gradients for {shapes.Length} inputs");
         }
         for (var i = 0; i < given.Length; i++)
         {

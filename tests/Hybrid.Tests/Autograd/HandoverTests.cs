@@ -22,6 +22,22 @@ public class HandoverTests
         Assert.That(constant.IsLeaf, Is.True);
     }
 
+    sealed class Forgetful : Function
+    {
+        protected override Tensor Forward(Context context, ReadOnlySpan<Tensor> inputs) => inputs[0] * 2;
+
+        protected override Tensor?[] Backward(Context context, Tensor gradient) => null!;
+    }
+
+    [Test]
+    public void AFunctionThatGivesNoGradientsIsNamed() =>
+        Assert.That(() => new Forgetful().Apply(Tensor.Ones([1], requiresGrad: true)).Backward(),
+            Throws.InvalidOperationException.With.Message.Contains("Forgetful: Backward gave 0 gradients for 1"));
+
+    [Test]
+    public void GradNamesAMissingOperand() =>
+        Assert.That(() => Autograd.Grad(Tensor.Ones([1], requiresGrad: true), null!), Throws.ArgumentNullException.With.Message.Contains("input"));
+
     [Test]
     public void ALeafThatWasFrozenSinceGetsNoGradient()
     {
