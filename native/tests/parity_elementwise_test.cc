@@ -96,6 +96,17 @@ TEST_P(Elementwise, UnarySpecialValues)
         }
 }
 
+TEST_P(Elementwise, AbsOfNegativeZeroIsPositive)
+{
+    for (hy_device *device : {reference(), hy_cpu_device(GetParam().c_str())})
+        for (int32_t dtype : {HY_FLOAT32, HY_FLOAT64}) {
+            std::vector<Tensor> tensors = {Tensor(dtype, {21}), Tensor(dtype, {21})};
+            for (Tensor &t : tensors) t.fill([] { return -0.0; });
+            ASSERT_EQ(run(device, tensors, [](hy_device *d, const Views &t) { return hy_unary(d, HY_UNARY_abs, 0, t[0], t[1]); }), HY_OK);
+            for (int64_t i = 0; i < 21; i++) EXPECT_FALSE(std::signbit(tensors[1].get(i))) << i;
+        }
+}
+
 TEST_P(Elementwise, UnaryBackward)
 {
     for (int32_t op = 0; op < HY_UNARY_COUNT; op++)

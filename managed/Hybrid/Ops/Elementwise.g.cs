@@ -314,7 +314,7 @@ internal static partial class ElementwiseOps
     internal static readonly IReadOnlyList<UnaryInfo> UnaryOps =
     [
         new(HyUnaryOp.Neg, "neg", "-x", false, Reads.None, null, 0, -3, 3),
-        new(HyUnaryOp.Abs, "abs", "x < 0 ? -x : x", false, Reads.Input, null, 0, -3, 3),
+        new(HyUnaryOp.Abs, "abs", "x > 0 ? x : 0 - x", false, Reads.Input, null, 0, -3, 3),
         new(HyUnaryOp.Sign, "sign", "x > 0 ? 1 : x < 0 ? -1 : x", false, Reads.None, null, 0, -3, 3),
         new(HyUnaryOp.Floor, "floor", "hy_floor(x)", true, Reads.None, null, 0, -3, 3),
         new(HyUnaryOp.Ceil, "ceil", "hy_ceil(x)", true, Reads.None, null, 0, -3, 3),
