@@ -17,13 +17,21 @@ public static class Program
             ExampleCommand.Create(),
             InfoCommand.Create(),
         };
+        var parsed = root.Parse(args.Length == 0 ? ["--help"] : args);
+        if (parsed.Errors.Count > 0)
+        {
+            string command = parsed.CommandResult.Command == root ? "hybrid" : $"hybrid {parsed.CommandResult.Command.Name}";
+            string message = parsed.UnmatchedTokens is [var unknown, ..] ? $"there is no command or option '{unknown}'" : parsed.Errors[0].Message;
+            Console.Error.WriteLine($"hybrid: {message} ({command} --help says more)");
+            return 1;
+        }
         try
         {
-            return root.Parse(args).Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+            return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
         }
         catch (Exception e) when (IsUsersToMend(Cause(e)))
         {
-            Console.Error.WriteLine($"hybrid: {Cause(e).Message.ReplaceLineEndings(" ")}");
+            Console.Error.WriteLine($"hybrid: {Cause(e).Message}");
             return 1;
         }
     }

@@ -8,11 +8,11 @@ static class ExampleCommand
 {
     public static Command Create()
     {
-        var name = new Argument<string?>("NAME") { Description = "the chapter; without one, the list of them", Arity = ArgumentArity.ZeroOrOne };
-        name.AcceptOnlyFromAmong([.. Chapters.All.Select(chapter => chapter.Name)]);
-        var output = new Option<DirectoryInfo>("--out") { Description = "directory for a chapter's pictures", DefaultValueFactory = _ => new DirectoryInfo("out"), HelpName = "DIR" };
+        var name = new Argument<string?>("NAME") { Description = "the chapter; without one, the list of them", Arity = ArgumentArity.ZeroOrOne, HelpName = "NAME" };
+        name.CompletionSources.Add([.. Chapters.All.Select(chapter => chapter.Name)]);
+        var output = Options.Directory("--out", "directory for a chapter's pictures", "out");
         var command = new Command("example", "Run one of the learner's chapters") { name, output };
-        command.SetAction(parsed => Run(parsed.GetValue(name), parsed.GetValue(output)!));
+        command.SetAction(parsed => Run(parsed.GetValue(name), parsed.GetRequiredValue(output)!));
         return command;
     }
 
@@ -26,6 +26,8 @@ static class ExampleCommand
             }
             return;
         }
-        Chapters.All.First(chapter => chapter.Name == name).Run(Console.Out, output.FullName);
+        var chosen = Chapters.All.FirstOrDefault(chapter => chapter.Name == name)
+            ?? throw new UserException($"there is no chapter '{name}': expected one of {string.Join(", ", Chapters.All.Select(chapter => chapter.Name))}");
+        chosen.Run(Console.Out, output.FullName);
     }
 }

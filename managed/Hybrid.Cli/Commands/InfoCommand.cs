@@ -22,7 +22,7 @@ static class InfoCommand
         Print("Native library", $"{Native.Version()}, ABI {Native.AbiVersion()}");
         Print("", NativeLibraryLoader.LoadedPath ?? "");
         Print("Device", $"{device}: {device.Name}, {device.Cores} cores");
-        Print("Instruction set", $"{device.Isa}, vectors of {8 * device.VectorBytes} bits");
+        Print("Instruction set", device.VectorBytes == 0 ? device.Isa : $"{device.Isa}, vectors of {8 * device.VectorBytes} bits");
         Print("BLAS", device.Blas);
         Print("Threads", $"{Device.CpuThreads}");
         Print(".NET", $"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.RuntimeIdentifier}");

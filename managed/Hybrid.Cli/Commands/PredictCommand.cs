@@ -13,14 +13,22 @@ static class PredictCommand
 
     public static Command Create()
     {
-        var model = new Option<FileInfo>("--model") { Description = "a model that hybrid train wrote", HelpName = "FILE", Required = true };
-        var images = new Argument<FileInfo[]>("IMAGE") { Description = "PNG or JPEG pictures of one digit each, of any size", Arity = ArgumentArity.OneOrMore };
+        var model = Options.File("--model", "a model that hybrid train wrote");
+        model.Required = true;
+        var images = new Argument<string[]>("IMAGE") { Description = "PNG or JPEG pictures of one digit each, of any size", Arity = ArgumentArity.OneOrMore };
+        images.Validators.Add(result =>
+        {
+            if (result.Tokens.FirstOrDefault(token => token.Value is "" || (token.Value[0] == '-' && !File.Exists(token.Value))) is { } token)
+            {
+                result.AddError($"expected an option or a picture, got '{token.Value}'");
+            }
+        });
         var command = new Command("predict", "Read the digits in pictures") { model, images };
-        command.SetAction(parsed => Run(parsed.GetValue(model)!, parsed.GetValue(images)!));
+        command.SetAction(parsed => Run(parsed.GetRequiredValue(model)!, parsed.GetRequiredValue(images)));
         return command;
     }
 
-    static int Run(FileInfo modelFile, FileInfo[] images)
+    static int Run(FileInfo modelFile, string[] images)
     {
         var model = DigitModel.FromFile(modelFile.FullName);
         using var noGrad = NoGrad.Begin();
@@ -30,9 +38,9 @@ static class PredictCommand
             using var scope = TensorScope.Begin();
             try
             {
-                var (image, inverted) = DigitImage.Read(file.FullName, model.Height, model.Width);
+                var (image, inverted) = DigitImage.Read(file, model.Height, model.Width);
                 var probabilities = F.Softmax(model.Forward(image), -1).ToArray<float>();
-                Print(file.Name, probabilities, inverted);
+                Print(file, probabilities, inverted);
             }
             catch (Exception e) when (e is IOException or InvalidDataException or UnauthorizedAccessException or UserException)
             {

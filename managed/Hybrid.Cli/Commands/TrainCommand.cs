@@ -15,22 +15,14 @@ static class TrainCommand
 
     public static Command Create()
     {
-        var data = new Option<DirectoryInfo?>("--data") { Description = "directory of the MNIST files (IDX, plain or .gz); without it, the embedded synthetic digits", HelpName = "DIR" };
-        var model = new Option<string>("--model") { Description = "the network", DefaultValueFactory = _ => "cnn" };
-        model.AcceptOnlyFromAmong([.. DigitModel.Names]);
-        var epochs = Number("--epochs", "passes over the training images", 3);
-        var batch = Number("--batch", "images in a step", 64);
-        var rate = new Option<double>("--lr") { Description = "learning rate of Adam at the start; it falls along a cosine", DefaultValueFactory = _ => 1e-3, HelpName = "X" };
-        rate.Validators.Add(result =>
-        {
-            if (result.Tokens.Count == 1 && double.TryParse(result.Tokens[0].Value, out double x) && !(x > 0 && double.IsFinite(x)))
-            {
-                result.AddError($"--lr: expected a number above 0, got {result.Tokens[0].Value}");
-            }
-        });
-        var seed = new Option<ulong>("--seed") { Description = "seed of the weights and of the order of the images", DefaultValueFactory = _ => 1, HelpName = "N" };
-        var output = new Option<DirectoryInfo>("--out") { Description = "directory for the model and the pictures", DefaultValueFactory = _ => new DirectoryInfo("out"), HelpName = "DIR" };
-        var json = new Option<FileInfo?>("--json") { Description = "file for the figures, for a program to read", HelpName = "FILE" };
+        var data = Options.Directory("--data", "directory of the MNIST files (IDX, plain or .gz); without it, the embedded synthetic digits");
+        var model = Options.Choice("--model", "the network", DigitModel.Names);
+        var epochs = Options.Count("--epochs", "passes over the training images", 3);
+        var batch = Options.Count("--batch", "images in a step", 64);
+        var rate = Options.Positive("--lr", "learning rate of Adam at the start; it falls along a cosine", 1e-3);
+        var seed = Options.Seed("--seed", "seed of the weights and of the order of the images", 1);
+        var output = Options.Directory("--out", "directory for the model and the pictures", "out");
+        var json = Options.File("--json", "file for the figures, for a program to read");
 
         var command = new Command("train", "Train a digit classifier") { data, model, epochs, batch, rate, seed, output, json };
         command.SetAction(parsed => Run(
@@ -39,26 +31,13 @@ static class TrainCommand
         return command;
     }
 
-    static Option<int> Number(string name, string description, int fallback)
-    {
-        var option = new Option<int>(name) { Description = description, DefaultValueFactory = _ => fallback, HelpName = "N" };
-        option.Validators.Add(result =>
-        {
-            if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out int n) && n < 1)
-            {
-                result.AddError($"{name}: expected 1 or more, got {n}");
-            }
-        });
-        return option;
-    }
-
     static int Run(TrainingOptions options, DirectoryInfo? data, DirectoryInfo output, FileInfo? json)
     {
         // What would fail at the end had better fail now.
-        output.Create();
-        if (json is { Directory.Exists: false })
+        Options.MakeWritable("--out", output);
+        if (json is not null)
         {
-            throw new DirectoryNotFoundException($"--json: there is no directory {json.Directory!.FullName}");
+            Options.CheckWritable("--json", json);
         }
         var (train, test) = Load(data);
         Generator.ManualSeed(options.Seed);

@@ -16,6 +16,7 @@ static class DigitImage
     {
         using var picture = Decode(path);
         using var fitted = Fit(picture, height, width);
+        float ground = Ground(picture, fitted);
         var values = new float[height * width];
         float edge = 0;
         int edges = 0;
@@ -23,7 +24,8 @@ static class DigitImage
         {
             for (int x = 0; x < width; x++)
             {
-                float value = fitted.GetPixel(x, y).Red / 255f;
+                var pixel = fitted.GetPixel(x, y);
+                float value = (pixel.Red * pixel.Alpha / 255f + ground * (255 - pixel.Alpha) / 255f) / 255f;
                 values[y * width + x] = value;
                 if (y == 0 || x == 0 || y == height - 1 || x == width - 1)
                 {
@@ -47,9 +49,9 @@ static class DigitImage
     {
         if (!File.Exists(path))
         {
-            throw new FileNotFoundException($"there is no picture {path}", path);
+            throw new FileNotFoundException(Directory.Exists(path) ? $"{path} is a directory: expected a picture" : $"there is no picture {path}", path);
         }
-        using var data = SKData.Create(path) ?? throw new InvalidDataException($"{path} cannot be read");
+        using var data = SKData.CreateCopy(File.ReadAllBytes(path));
         using var codec = SKCodec.Create(data) ?? throw new InvalidDataException($"{path} is no picture that can be read: expected PNG or JPEG");
         if ((long)codec.Info.Width * codec.Info.Height > MostPixels)
         {
@@ -62,13 +64,59 @@ static class DigitImage
             picture.Dispose();
             throw new InvalidDataException($"{path} is damaged: its pixels cannot be decoded ({result})");
         }
-        return picture;
+        return Upright(picture, codec.EncodedOrigin);
     }
 
-    // Bars beside a picture of other proportions take the colour of its corner, so that they look like more of its ground.
+    // Cameras store a picture as their sensor lay, and note (in EXIF's terms) which way up it was.
+    static SKBitmap Upright(SKBitmap picture, SKEncodedOrigin origin)
+    {
+        float w = picture.Width, h = picture.Height;
+        SKMatrix? turn = origin switch
+        {
+            SKEncodedOrigin.TopRight => new SKMatrix(-1, 0, w, 0, 1, 0, 0, 0, 1),
+            SKEncodedOrigin.BottomRight => new SKMatrix(-1, 0, w, 0, -1, h, 0, 0, 1),
+            SKEncodedOrigin.BottomLeft => new SKMatrix(1, 0, 0, 0, -1, h, 0, 0, 1),
+            SKEncodedOrigin.LeftTop => new SKMatrix(0, 1, 0, 1, 0, 0, 0, 0, 1),
+            SKEncodedOrigin.RightTop => new SKMatrix(0, -1, h, 1, 0, 0, 0, 0, 1),
+            SKEncodedOrigin.RightBottom => new SKMatrix(0, -1, h, -1, 0, w, 0, 0, 1),
+            SKEncodedOrigin.LeftBottom => new SKMatrix(0, 1, 0, -1, 0, w, 0, 0, 1),
+            _ => null,
+        };
+        if (turn is not { } matrix)
+        {
+            return picture;
+        }
+        var size = matrix.MapRect(SKRect.Create(w, h));
+        var upright = new SKBitmap((int)size.Width, (int)size.Height, picture.ColorType, picture.AlphaType);
+        using var canvas = new SKCanvas(upright);
+        canvas.SetMatrix(matrix);
+        canvas.DrawBitmap(picture, 0, 0);
+        picture.Dispose();
+        return upright;
+    }
+
+    // What shows through where a picture has no pixels or transparent ones, from 0 to 255: more of the colour of its corner or, where
+    // that is transparent too, the opposite of its ink.
+    static float Ground(SKBitmap picture, SKBitmap fitted)
+    {
+        var corner = picture.GetPixel(0, 0);
+        if (corner.Alpha > 0)
+        {
+            return 0.299f * corner.Red + 0.587f * corner.Green + 0.114f * corner.Blue;
+        }
+        float ink = 0, alpha = 0;
+        foreach (var pixel in fitted.Pixels)
+        {
+            ink += pixel.Red * pixel.Alpha;
+            alpha += pixel.Alpha;
+        }
+        return ink > 127.5f * alpha ? 0 : 255;
+    }
+
+    // The picture in grey, with transparent bars beside it where its proportions are others.
     static SKBitmap Fit(SKBitmap picture, int height, int width)
     {
-        var fitted = new SKBitmap(width, height, SKColorType.Rgba8888, SKAlphaType.Opaque);
+        var fitted = new SKBitmap(width, height, SKColorType.Rgba8888, SKAlphaType.Premul);
         float scale = Math.Min((float)width / picture.Width, (float)height / picture.Height);
         float w = picture.Width * scale, h = picture.Height * scale;
         using var canvas = new SKCanvas(fitted);
@@ -81,9 +129,7 @@ static class DigitImage
             0, 0, 0, 1, 0,
         ]);
         using var paint = new SKPaint { ColorFilter = grey };
-        var corner = picture.GetPixel(0, 0);
-        byte ground = corner.Alpha == 0 ? (byte)255 : (byte)(0.299f * corner.Red + 0.587f * corner.Green + 0.114f * corner.Blue);
-        canvas.Clear(new SKColor(ground, ground, ground));
+        canvas.Clear(SKColors.Transparent);
         var place = SKRect.Create((width - w) / 2, (height - h) / 2, w, h);
         canvas.DrawImage(image, place, new SKSamplingOptions(SKFilterMode.Linear, SKMipmapMode.Linear), paint);
         return fitted;

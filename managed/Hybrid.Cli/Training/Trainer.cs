@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Hybrid.Data;
 using Hybrid.Examples.Models;
 using Hybrid.NN;
@@ -56,7 +57,7 @@ sealed class Trainer(DigitModel model, ImageDataset train, ImageDataset test, Tr
     {
         var loader = new DataLoader(train, options.Batch, shuffle: true, seed: options.Seed);
         var optimizer = new Adam(model.Parameters(), options.LearningRate);
-        var schedule = new CosineAnnealingLR(optimizer, options.Epochs * loader.Count);
+        var schedule = new CosineAnnealingLR(optimizer, (int)Math.Min((long)options.Epochs * loader.Count, int.MaxValue));
         var epochs = new List<EpochFigures>();
         TestFigures? figures = null;
         for (int epoch = 1; epoch <= options.Epochs && !interrupt.IsCancellationRequested; epoch++)
@@ -70,6 +71,7 @@ sealed class Trainer(DigitModel model, ImageDataset train, ImageDataset test, Tr
                     return null;
                 }
                 figures = Evaluate();
+                CheckFinite(figures.Loss, epoch);
                 epochs.Add(new EpochFigures(epoch, loss, accuracy, speed, figures.Loss, figures.Accuracy));
                 return epochs[^1];
             });
@@ -89,10 +91,7 @@ sealed class Trainer(DigitModel model, ImageDataset train, ImageDataset test, Tr
         {
             var (batchLoss, batchRight) = Step(images, labels, optimizer);
             schedule.Step();
-            if (!double.IsFinite(batchLoss))
-            {
-                throw new UserException($"the loss became {batchLoss} in epoch {epoch}: try a smaller --lr than {options.LearningRate}");
-            }
+            CheckFinite(batchLoss, epoch);
             int count = (int)images.Size(0);
             stepLosses.Add(batchLoss);
             loss += batchLoss * count;
@@ -108,6 +107,14 @@ sealed class Trainer(DigitModel model, ImageDataset train, ImageDataset test, Tr
         }
         training.Stop();
         return (loss / seen, (double)right / seen, seen / (training.Elapsed.TotalSeconds - before));
+    }
+
+    void CheckFinite(double loss, int epoch)
+    {
+        if (!double.IsFinite(loss))
+        {
+            throw new UserException($"the loss became {loss} in epoch {epoch}: try a smaller --lr than {options.LearningRate.ToString(CultureInfo.InvariantCulture)}");
+        }
     }
 
     (double Loss, long Right) Step(Tensor images, Tensor labels, Optimizer optimizer)

@@ -8,13 +8,13 @@ namespace Hybrid.Cli.Training;
 /// <summary>What a person sees of a training: bars on a terminal, plain lines elsewhere.</summary>
 sealed class TrainingView(IAnsiConsole console)
 {
-    readonly bool terminal = !Console.IsOutputRedirected && console.Profile.Capabilities.Interactive;
+    readonly bool terminal = !Console.IsOutputRedirected && console.Profile.Capabilities is { Interactive: true, Ansi: true };
 
     public void Begin(TrainingOptions options, ImageDataset train, ImageDataset test, DigitModel model)
     {
-        Line($"Data      {train.Count:N0} images of {train.Height} x {train.Width} to train on, {test.Count:N0} to test with: {train.Name}");
+        Line($"Data      {train.Name}, {train.Height} x {train.Width}: {train.Count:N0} to train on, {test.Count:N0} to test with");
         Line($"Model     {options.Model}, {model.ParameterCount:N0} parameters");
-        Line($"Training  {options.Epochs} epochs in batches of {options.Batch}, Adam at {options.LearningRate.ToString(CultureInfo.InvariantCulture)}, seed {options.Seed}");
+        Line($"Training  {options.Epochs} {(options.Epochs == 1 ? "epoch" : "epochs")} in batches of {options.Batch}, Adam at {options.LearningRate.ToString(CultureInfo.InvariantCulture)}, seed {options.Seed}");
         Line($"Device    {Device.Default}");
         Line("");
     }
@@ -35,7 +35,7 @@ sealed class TrainingView(IAnsiConsole console)
             return;
         }
         var progress = console.Progress().HideCompleted(false).Columns(
-            new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn());
+            new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn { Width = 24 }, new PercentageColumn(), new RemainingTimeColumn());
         progress.Start(context =>
         {
             var task = context.AddTask($"epoch {epoch}/{epochs}", maxValue: batches);
@@ -48,7 +48,8 @@ sealed class TrainingView(IAnsiConsole console)
             });
             if (figures is not null)
             {
-                task.Description = $"epoch {epoch}/{epochs}  {Summary(figures)}";
+                // Short enough for 80 columns; the table at the end has the rest.
+                task.Description = $"epoch {epoch}/{epochs}  loss {figures.Loss:F4}  test {Percent(figures.TestAccuracy)}";
             }
         });
     }
@@ -67,7 +68,7 @@ sealed class TrainingView(IAnsiConsole console)
         Line("");
         console.Write(epochs);
         Line("");
-        Line("Confusion on the test images: a row for each true digit, a column for each one read");
+        Line("Confusion on the test images (rows: true digits, columns: digits read)");
         console.Write(Confusion(result.Test!.Confusion));
         Line("");
         Line($"Test accuracy {Percent(result.Test.Accuracy)} after {result.TrainSeconds:F1} s of training");

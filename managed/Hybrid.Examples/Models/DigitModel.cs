@@ -78,6 +78,10 @@ public abstract partial class DigitModel : Module<Tensor, Tensor>
     /// <exception cref="InvalidDataException">The file is damaged, or no digit network.</exception>
     public static DigitModel FromFile(string path)
     {
+        if (Directory.Exists(path))
+        {
+            throw new InvalidDataException($"{path} is a directory: expected a model file");
+        }
         var tensors = Safetensors.Load(path, out var metadata);
         if (!metadata.TryGetValue("model", out string? name) || !Names.Contains(name)
             || !TryReadExtent(metadata, "height", out int height) || !TryReadExtent(metadata, "width", out int width))

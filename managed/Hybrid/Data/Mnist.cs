@@ -27,7 +27,7 @@ public static class Mnist
         {
             throw new InvalidDataException($"Mnist: the {half} labels of {directory} hold {labels[bad]} at {bad}, expected 0 to 9");
         }
-        return new ImageDataset($"MNIST ({(train ? "training" : "test")} images)", pixels, labels, shape[1], shape[2]);
+        return new ImageDataset("MNIST", pixels, labels, shape[1], shape[2]);
     }
 
     static string Find(string directory, string name)

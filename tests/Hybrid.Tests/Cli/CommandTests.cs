@@ -92,8 +92,7 @@ public class CommandTests
         var lines = result.Output.Trim().Split('\n');
         Assert.That(lines, Has.Length.EqualTo(11));
         Assert.That(lines[0], Does.StartWith($"{name}: ").And.Contain("inverted"));
-        double sum = lines[1..].Sum(line => double.Parse(line.Split('%')[0].Trim().Split(' ')[^1], System.Globalization.CultureInfo.InvariantCulture));
-        Assert.That(sum, Is.EqualTo(100).Within(0.1));
+        Assert.That(Probabilities(name).Sum(), Is.EqualTo(100).Within(0.1));
     }
 
     [Test]
@@ -124,18 +123,69 @@ public class CommandTests
 
     HybridProcess.Result Train(string data) => HybridProcess.Run(directory, "train", "--data", data, "--out", "refused", "--json", "refused.json");
 
-    [TestCase("train", "--epochs", "0")]
-    [TestCase("train", "--batch", "-3")]
-    [TestCase("train", "--lr", "nan")]
-    [TestCase("train", "--lr", "fast")]
-    [TestCase("train", "--model", "resnet")]
-    [TestCase("example", "cooking")]
-    [TestCase("dance")]
-    public void RefusesArgumentsThatMakeNoSense(params string[] arguments)
+    [TestCase("--epochs: expected a whole number from 1, got '0'", "train", "--epochs", "0")]
+    [TestCase("--batch: expected a whole number from 1, got '-3'", "train", "--batch", "-3")]
+    [TestCase("--lr: expected a number above 0, got 'nan'", "train", "--lr", "nan")]
+    [TestCase("--lr: expected a number above 0, got 'fast'", "train", "--lr", "fast")]
+    [TestCase("--seed: expected a whole number from 0, got '-1'", "train", "--seed", "-1")]
+    [TestCase("--model: expected one of cnn, lenet, mlp, got 'resnet'", "train", "--model", "resnet")]
+    [TestCase("--out: expected a directory, got ''", "train", "--out", "")]
+    [TestCase("train-images-idx3-ubyte, which is a file", "train", "--out", "train-images-idx3-ubyte")]
+    [TestCase("which is a directory", "train", "--json", "trained")]
+    [TestCase("there is no directory", "train", "--json", "nowhere/figures.json")]
+    [TestCase("there is no command or option '--modell'", "train", "--modell", "cnn")]
+    [TestCase("the loss became NaN", "train", "--data", ".", "--model", "mlp", "--epochs", "1", "--batch", "1000", "--lr", "1e30", "--out", "lost")]
+    [TestCase("trained is a directory", "predict", "--model", "trained", "digit.png")]
+    [TestCase("trained is a directory", "predict", "--model", "trained/model.safetensors", "trained")]
+    [TestCase("expected an option or a picture, got ''", "predict", "--model", "trained/model.safetensors", "")]
+    [TestCase("expected an option or a picture, got '--nonsense'", "predict", "--model", "trained/model.safetensors", "--nonsense")]
+    [TestCase("there is no chapter 'cooking'", "example", "cooking")]
+    [TestCase("there is no command or option 'dance'", "dance")]
+    public void RefusesArgumentsThatMakeNoSense(string expected, params string[] arguments)
     {
         var result = HybridProcess.Run(directory, arguments);
-        Assert.That(result.ExitCode, Is.EqualTo(1));
-        Assert.That(result.Error, Is.Not.Empty.And.Not.Contain("   at "));
+        result.AssertFailsWith(expected);
+        Assert.That(Directory.Exists(At("lost")) && Directory.GetFiles(At("lost")).Length > 0, Is.False, "a network that is lost was saved");
+    }
+
+    [Test]
+    public void PredictSeesThePictureAsPeopleDo()
+    {
+        // The same stroke, drawn upright in white on black; in white on nothing; and lying, with a camera's note that it is to be turned.
+        Draw("upright.jpg", SKColors.Black, turned: false);
+        Draw("clear.png", SKColors.Transparent, turned: false);
+        Draw("lying.jpg", SKColors.Black, turned: true);
+        byte[] exif = [0xff, 0xe1, 0, 34, .. "Exif\0\0MM\0*\0\0\0\b\0\u0001\u0001\u0012\0\u0003\0\0\0\u0001\0\u0006\0\0\0\0\0\0"u8];
+        byte[] lying = File.ReadAllBytes(At("lying.jpg"));
+        File.WriteAllBytes(At("turned.jpg"), [.. lying[..2], .. exif, .. lying[2..]]);
+        double[] expected = Probabilities("upright.jpg");
+        Assert.That(Probabilities("turned.jpg"), Is.EqualTo(expected).Within(1.0));
+        Assert.That(Probabilities("clear.png"), Is.EqualTo(expected).Within(1.0));
+        Assert.That(Probabilities("lying.jpg"), Is.Not.EqualTo(expected).Within(1.0));
+    }
+
+    void Draw(string name, SKColor ground, bool turned)
+    {
+        using var bitmap = new SKBitmap(128, 128);
+        using var canvas = new SKCanvas(bitmap);
+        using var ink = new SKPaint { Color = SKColors.White, StrokeWidth = 16 };
+        canvas.Clear(ground);
+        if (turned)
+        {
+            canvas.RotateDegrees(-90, 64, 64);
+        }
+        canvas.DrawLine(30, 20, 100, 20, ink);
+        canvas.DrawLine(100, 20, 60, 110, ink);
+        using var file = File.Create(At(name));
+        bitmap.Encode(file, name.EndsWith("png") ? SKEncodedImageFormat.Png : SKEncodedImageFormat.Jpeg, 100);
+    }
+
+    double[] Probabilities(string image)
+    {
+        var result = Predict("trained/model.safetensors", image);
+        Assert.That(result.ExitCode, Is.EqualTo(0), result.Error);
+        return [.. result.Output.Trim().Split('\n')[1..].Select(line =>
+            double.Parse(line.Split('%')[0].Trim().Split(' ')[^1], System.Globalization.CultureInfo.InvariantCulture))];
     }
 
     [Test]
