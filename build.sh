@@ -26,9 +26,10 @@ missing_packages() {
   command -v gcc >/dev/null && command -v g++ >/dev/null || echo build-essential
   command -v cmake >/dev/null || echo cmake
   command -v ninja >/dev/null || echo ninja-build
-  compgen -c clang | grep -qE '^clang(-[0-9]+)?$' || echo clang
+  compgen -c clang | grep -E '^clang(-[0-9]+)?$' >/dev/null || echo clang # not -q, which would break the pipe
   compgen -G '/usr/lib/*/openblas-serial/libopenblas.a' >/dev/null || echo libopenblas-serial-dev
   compgen -G '/usr/lib/*/libgtest.a' >/dev/null || echo libgtest-dev
+  [[ -n $(find /usr/share/fonts -name DejaVuSans.ttf -print -quit 2>/dev/null) ]] || echo fonts-dejavu-core # the pictures' text
 }
 
 install_missing() {
@@ -44,14 +45,14 @@ install_missing() {
     "${as_root[@]}" apt-get update -qq
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
   fi
-  if ! command -v dotnet >/dev/null || ! dotnet --list-sdks | grep -q '^10\.'; then
+  if ! command -v dotnet >/dev/null || ! dotnet --list-sdks | grep '^10\.' >/dev/null; then
     echo "build.sh: missing: the .NET 10 SDK. Install it from https://dotnet.microsoft.com and run this again." >&2
     exit 1
   fi
 }
 
 build_native() {
-  [[ -f build/build.ninja ]] || cmake -S . -B build -G Ninja >/dev/null
+  [[ -f build/build.ninja ]] || { echo "Building Hybrid: a few minutes the first time"; cmake -S . -B build -G Ninja >/dev/null; }
   cmake --build build -- --quiet
 }
 
