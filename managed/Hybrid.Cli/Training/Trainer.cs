@@ -67,7 +67,6 @@ sealed class Trainer(DigitModel model, ImageDataset train, ImageDataset test, Tr
                 var (loss, accuracy, speed) = Pass(epoch, loader, optimizer, schedule, report, interrupt);
                 if (interrupt.IsCancellationRequested)
                 {
-                    figures = null;
                     return null;
                 }
                 figures = Evaluate();
@@ -76,7 +75,8 @@ sealed class Trainer(DigitModel model, ImageDataset train, ImageDataset test, Tr
                 return epochs[^1];
             });
         }
-        return new TrainingResult(epochs, training.Elapsed.TotalSeconds, stepLosses, figures);
+        // An interrupt may also come while the test images are read: what counts is whether the epochs are done.
+        return new TrainingResult(epochs, training.Elapsed.TotalSeconds, stepLosses, epochs.Count == options.Epochs ? figures : null);
     }
 
     (double Loss, double Accuracy, double ImagesPerSecond) Pass(
