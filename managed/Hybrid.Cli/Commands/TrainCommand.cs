@@ -19,7 +19,7 @@ static class TrainCommand
         var model = Options.Choice("--model", "the network", DigitModel.Names);
         var epochs = Options.Count("--epochs", "passes over the training images", 3);
         var batch = Options.Count("--batch", "images in a step", 64);
-        var rate = Options.Positive("--lr", "learning rate of Adam at the start; it falls along a cosine", 1e-3);
+        var rate = Options.Positive("--lr", "learning rate of Adam at the start; it falls along a cosine", 2e-3);
         var seed = Options.Seed("--seed", "seed of the weights and of the order of the images", 1);
         var output = Options.Directory("--out", "directory for the model and the pictures", "out");
         var json = Options.File("--json", "file for the figures, for a program to read");
