@@ -29,5 +29,7 @@ static class ExampleCommand
         var chosen = Chapters.All.FirstOrDefault(chapter => chapter.Name == name)
             ?? throw new UserException($"there is no chapter '{name}': expected one of {string.Join(", ", Chapters.All.Select(chapter => chapter.Name))}");
         chosen.Run(Console.Out, output.FullName);
+        Console.WriteLine();
+        Console.WriteLine($"The page behind this: managed/Hybrid.Examples/Chapters/{chosen.Source}.cs");
     }
 }

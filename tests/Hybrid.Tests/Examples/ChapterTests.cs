@@ -99,6 +99,7 @@ public class ChapterTests
         var tests = typeof(ChapterTests).GetMethods().Where(m => m.IsDefined(typeof(TestAttribute), false)).Select(m => m.Name.ToLowerInvariant()).ToList();
         foreach (var chapter in Chapters.All)
         {
+            Assert.That(typeof(Chapter).Assembly.GetType($"Hybrid.Examples.{chapter.Source}"), Is.Not.Null, chapter.Source);
             string name = chapter.Name.Split('-')[0];
             Assert.That(tests.Any(test => test.StartsWith(name)), Is.True, $"no test begins with {name}");
         }
