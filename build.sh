@@ -32,12 +32,15 @@ missing_packages() {
   [[ -n $(find /usr/share/fonts -name DejaVuSans.ttf -print -quit 2>/dev/null) ]] || echo fonts-dejavu-core # the pictures' text
 }
 
+# As root, or through sudo where it needs no password or there is somebody to type one.
+may_install() { ((EUID == 0)) || { command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [[ -t 0 ]]; }; }; }
+
 install_missing() {
   local missing as_root=()
   mapfile -t missing < <(missing_packages)
   if ((${#missing[@]})); then
     ((EUID == 0)) || as_root=(sudo)
-    if ! command -v apt-get >/dev/null || { ((EUID != 0)) && ! sudo -n true 2>/dev/null && [[ ! -t 0 ]]; }; then
+    if ! command -v apt-get >/dev/null || ! may_install; then
       echo "build.sh: missing: ${missing[*]} (names of Debian and Ubuntu). Install them and run this again." >&2
       exit 1
     fi
