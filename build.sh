@@ -76,7 +76,7 @@ run_tests() {
     --results-directory "$managed" || status=1
 
   local total=0 failed=0 skipped=0 passed
-  count() { grep -om1 "[ \t<]$2=\"[0-9]*\"" "$1" | tr -dc 0-9 || echo 0; }
+  count() { grep -oEm1 "\b$2=\"[0-9]+\"" "$1" | head -n1 | tr -dc 0-9 || echo 0; }
   local native_total native_failed native_skipped managed_passed managed_failed managed_total
   native_total=$(count "$native" tests) native_failed=$(count "$native" failures)
   native_skipped=$(($(count "$native" skipped) + $(count "$native" disabled)))

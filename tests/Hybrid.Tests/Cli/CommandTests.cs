@@ -188,8 +188,9 @@ public class CommandTests
             double.Parse(line.Split('%')[0].Trim().Split(' ')[^1], System.Globalization.CultureInfo.InvariantCulture))];
     }
 
-    [Test]
-    public void AnInterruptFinishesTheBatchAndSaves()
+    [TestCase("INT")]
+    [TestCase("TERM")]
+    public void AnInterruptFinishesTheBatchAndSaves(string signal)
     {
         using var process = HybridProcess.Start(directory, "train", "--data", ".", "--model", "mlp", "--epochs", "100000", "--out", "interrupted");
         string output = "";
@@ -197,12 +198,17 @@ public class CommandTests
         {
             output += process.StandardOutput.ReadLine() ?? throw new AssertionException("ended early: " + output + process.StandardError.ReadToEnd());
         }
-        using (var kill = Process.Start("kill", ["-INT", $"{process.Id}"]))
+        using (var kill = Process.Start("kill", [$"-{signal}", $"{process.Id}"]))
         {
             kill.WaitForExit();
         }
-        output += process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
+        var rest = process.StandardOutput.ReadToEndAsync();
+        if (!process.WaitForExit(TimeSpan.FromMinutes(2)))
+        {
+            process.Kill();
+            Assert.Fail($"SIG{signal} did not end the training"); // rather than hang
+        }
+        output += rest.Result;
         Assert.That(process.ExitCode, Is.EqualTo(130));
         Assert.That(output, Does.Contain("Interrupted").And.Contain("model.safetensors"));
         // The saved model is whole: it can be used.

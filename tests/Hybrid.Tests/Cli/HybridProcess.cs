@@ -29,7 +29,8 @@ static class HybridProcess
     public static Process Start(string directory, params string[] arguments)
     {
         string command = Path.Combine(TestContext.CurrentContext.TestDirectory, "Hybrid.Cli.dll");
-        return Process.Start(new ProcessStartInfo("dotnet", [command, .. arguments])
+        // What a shell starts in the background ignores Ctrl-C, and so would all that it starts in turn.
+        return Process.Start(new ProcessStartInfo("env", ["--default-signal=INT", "dotnet", command, .. arguments])
         {
             WorkingDirectory = directory,
             RedirectStandardOutput = true,
