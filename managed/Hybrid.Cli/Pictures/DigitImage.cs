@@ -6,6 +6,7 @@ namespace Hybrid.Cli.Pictures;
 static class DigitImage
 {
     const long MostPixels = 100_000_000;
+    const float RedLuma = 0.299f, GreenLuma = 0.587f, BlueLuma = 0.114f; // ITU-R BT.601
 
     /// <summary>Reads a PNG, JPEG or any other picture that Skia knows.</summary>
     /// <returns>[1, 1, height, width] from 0 to 1, light ink on a dark ground, the whole picture fitted in with its proportions kept; and whether it
@@ -102,7 +103,7 @@ static class DigitImage
         var corner = picture.GetPixel(0, 0);
         if (corner.Alpha > 0)
         {
-            return 0.299f * corner.Red + 0.587f * corner.Green + 0.114f * corner.Blue;
+            return RedLuma * corner.Red + GreenLuma * corner.Green + BlueLuma * corner.Blue;
         }
         float ink = 0, alpha = 0;
         foreach (var pixel in fitted.Pixels)
@@ -123,9 +124,9 @@ static class DigitImage
         using var image = SKImage.FromBitmap(picture);
         using var grey = SKColorFilter.CreateColorMatrix(
         [
-            0.299f, 0.587f, 0.114f, 0, 0, // Rec. 601 luma
-            0.299f, 0.587f, 0.114f, 0, 0,
-            0.299f, 0.587f, 0.114f, 0, 0,
+            RedLuma, GreenLuma, BlueLuma, 0, 0,
+            RedLuma, GreenLuma, BlueLuma, 0, 0,
+            RedLuma, GreenLuma, BlueLuma, 0, 0,
             0, 0, 0, 1, 0,
         ]);
         using var paint = new SKPaint { ColorFilter = grey };

@@ -7,16 +7,15 @@ namespace Hybrid.Tests.Cli;
 
 public class CommandTests
 {
-    string directory = "";
+    readonly TemporaryFolder folder = new();
 
     [OneTimeSetUp]
     public void MakeSmallMnist()
     {
-        directory = Directory.CreateTempSubdirectory("hybrid-cli-").FullName;
         // Files of MNIST's format, filled with the embedded digits: enough to go the whole way in a second.
         WriteIdx("train", Digits.Generate(300, seed: 1));
         WriteIdx("t10k", Digits.Generate(100, seed: 2));
-        var result = HybridProcess.Run(directory, "train", "--data", ".", "--model", "mlp", "--epochs", "2", "--out", "trained", "--json", "figures.json");
+        var result = HybridProcess.Run(folder.FullName, "train", "--data", ".", "--model", "mlp", "--epochs", "2", "--out", "trained", "--json", "figures.json");
         Assert.That(result.ExitCode, Is.EqualTo(0), result.Error + result.Output);
         trainingOutput = result.Output;
     }
@@ -24,28 +23,26 @@ public class CommandTests
     string trainingOutput = "";
 
     [OneTimeTearDown]
-    public void DeleteDirectory() => Directory.Delete(directory, recursive: true);
+    public void DeleteFolder() => folder.Dispose();
 
     void WriteIdx(string half, ImageDataset set)
     {
         byte[] Count() => [(byte)(set.Count >> 24), (byte)(set.Count >> 16), (byte)(set.Count >> 8), (byte)set.Count];
-        File.WriteAllBytes(Path.Combine(directory, $"{half}-images-idx3-ubyte"), [0, 0, 8, 3, .. Count(), 0, 0, 0, 64, 0, 0, 0, 64, .. set.Inputs.ToArray<byte>()]);
-        File.WriteAllBytes(Path.Combine(directory, $"{half}-labels-idx1-ubyte"), [0, 0, 8, 1, .. Count(), .. set.Targets.ToArray<long>().Select(l => (byte)l)]);
+        File.WriteAllBytes(folder[$"{half}-images-idx3-ubyte"], [0, 0, 8, 3, .. Count(), 0, 0, 0, 64, 0, 0, 0, 64, .. set.Inputs.ToArray<byte>()]);
+        File.WriteAllBytes(folder[$"{half}-labels-idx1-ubyte"], [0, 0, 8, 1, .. Count(), .. set.Targets.ToArray<long>().Select(l => (byte)l)]);
     }
-
-    string At(string name) => Path.Combine(directory, name);
 
     [Test]
     public void TrainLeavesModelPicturesAndFigures()
     {
-        Assert.That(Directory.GetFiles(At("trained")).Select(Path.GetFileName),
+        Assert.That(Directory.GetFiles(folder["trained"]).Select(Path.GetFileName),
             Is.EquivalentTo(new[] { "model.safetensors", "learning-curves.png", "predictions.png" }));
         foreach (string picture in (string[])["learning-curves.png", "predictions.png"])
         {
-            using var bitmap = SKBitmap.Decode(Path.Combine(At("trained"), picture));
+            using var bitmap = SKBitmap.Decode(Path.Combine(folder["trained"], picture));
             Assert.That(bitmap.Width, Is.GreaterThan(300), picture);
         }
-        using var json = JsonDocument.Parse(File.ReadAllText(At("figures.json")));
+        using var json = JsonDocument.Parse(File.ReadAllText(folder["figures.json"]));
         var root = json.RootElement;
         Assert.That(root.GetProperty("testAccuracy").GetDouble(), Is.InRange(0, 1));
         Assert.That(root.GetProperty("trainSeconds").GetDouble(), Is.GreaterThan(0));
@@ -67,11 +64,11 @@ public class CommandTests
     {
         foreach (string name in (string[])["a", "b"])
         {
-            var result = HybridProcess.Run(directory, "train", "--data", ".", "--model", "lenet", "--epochs", "1", "--seed", "7", "--out", name);
+            var result = HybridProcess.Run(folder.FullName, "train", "--data", ".", "--model", "lenet", "--epochs", "1", "--seed", "7", "--out", name);
             Assert.That(result.ExitCode, Is.EqualTo(0), result.Error);
         }
-        Assert.That(File.ReadAllBytes(At("b/model.safetensors")), Is.EqualTo(File.ReadAllBytes(At("a/model.safetensors"))));
-        Assert.That(File.Exists(At("a/filters.png")));
+        Assert.That(File.ReadAllBytes(folder["b/model.safetensors"]), Is.EqualTo(File.ReadAllBytes(folder["a/model.safetensors"])));
+        Assert.That(File.Exists(folder["a/filters.png"]));
     }
 
     [TestCase("digit.png")]
@@ -79,7 +76,7 @@ public class CommandTests
     public void PredictReadsPicturesOfAnySize(string name)
     {
         using (var bitmap = new SKBitmap(310, 205))
-        using (var file = File.Create(At(name)))
+        using (var file = File.Create(folder[name]))
         {
             using var canvas = new SKCanvas(bitmap);
             using var ink = new SKPaint { Color = SKColors.Black, StrokeWidth = 20 };
@@ -87,7 +84,7 @@ public class CommandTests
             canvas.DrawLine(155, 30, 150, 175, ink);
             bitmap.Encode(file, name.EndsWith("png") ? SKEncodedImageFormat.Png : SKEncodedImageFormat.Jpeg, 95);
         }
-        var result = HybridProcess.Run(directory, "predict", "--model", "trained/model.safetensors", name);
+        var result = HybridProcess.Run(folder.FullName, "predict", "--model", "trained/model.safetensors", name);
         Assert.That(result.ExitCode, Is.EqualTo(0), result.Error);
         var lines = result.Output.Trim().Split('\n');
         Assert.That(lines, Has.Length.EqualTo(11));
@@ -98,9 +95,9 @@ public class CommandTests
     [Test]
     public void PredictRefusesWhatItCannotRead()
     {
-        File.WriteAllText(At("text.png"), "this is no picture");
-        byte[] model = File.ReadAllBytes(At("trained/model.safetensors"));
-        File.WriteAllBytes(At("cut.safetensors"), model[..(model.Length / 2)]);
+        File.WriteAllText(folder["text.png"], "this is no picture");
+        byte[] model = File.ReadAllBytes(folder["trained/model.safetensors"]);
+        File.WriteAllBytes(folder["cut.safetensors"], model[..(model.Length / 2)]);
         Predict("trained/model.safetensors", "text.png").AssertFailsWith("text.png is no picture that can be read");
         Predict("trained/model.safetensors", "missing.png").AssertFailsWith("there is no picture");
         Predict("missing.safetensors", "text.png").AssertFailsWith("missing.safetensors");
@@ -108,20 +105,20 @@ public class CommandTests
         Predict("text.png", "text.png").AssertFailsWith("text.png");
     }
 
-    HybridProcess.Result Predict(string model, string image) => HybridProcess.Run(directory, "predict", "--model", model, image);
+    HybridProcess.Result Predict(string model, string image) => HybridProcess.Run(folder.FullName, "predict", "--model", model, image);
 
     [Test]
     public void TrainRefusesBadData()
     {
-        Directory.CreateDirectory(At("bad"));
-        File.WriteAllBytes(At("bad/train-images-idx3-ubyte"), [0, 0, 8, 3, 0, 0, 0, 9, 0, 0, 0, 28, 0, 0, 0, 28, 1, 2, 3]);
+        Directory.CreateDirectory(folder["bad"]);
+        File.WriteAllBytes(folder["bad/train-images-idx3-ubyte"], [0, 0, 8, 3, 0, 0, 0, 9, 0, 0, 0, 28, 0, 0, 0, 28, 1, 2, 3]);
         Train("nowhere").AssertFailsWith("there is no directory");
         Train("trained").AssertFailsWith("holds neither");
         Train("bad").AssertFailsWith("is cut off");
-        Assert.That(Directory.Exists(At("refused")) && Directory.GetFiles(At("refused")).Length > 0, Is.False);
+        Assert.That(Directory.Exists(folder["refused"]) && Directory.GetFiles(folder["refused"]).Length > 0, Is.False);
     }
 
-    HybridProcess.Result Train(string data) => HybridProcess.Run(directory, "train", "--data", data, "--out", "refused", "--json", "refused.json");
+    HybridProcess.Result Train(string data) => HybridProcess.Run(folder.FullName, "train", "--data", data, "--out", "refused", "--json", "refused.json");
 
     [TestCase("--epochs: expected a whole number from 1, got '0'", "train", "--epochs", "0")]
     [TestCase("--batch: expected a whole number from 1, got '-3'", "train", "--batch", "-3")]
@@ -143,9 +140,9 @@ public class CommandTests
     [TestCase("there is no command or option 'dance'", "dance")]
     public void RefusesArgumentsThatMakeNoSense(string expected, params string[] arguments)
     {
-        var result = HybridProcess.Run(directory, arguments);
+        var result = HybridProcess.Run(folder.FullName, arguments);
         result.AssertFailsWith(expected);
-        Assert.That(Directory.Exists(At("lost")) && Directory.GetFiles(At("lost")).Length > 0, Is.False, "a network that is lost was saved");
+        Assert.That(Directory.Exists(folder["lost"]) && Directory.GetFiles(folder["lost"]).Length > 0, Is.False, "a network that is lost was saved");
     }
 
     [Test]
@@ -156,8 +153,8 @@ public class CommandTests
         Draw("clear.png", SKColors.Transparent, turned: false);
         Draw("lying.jpg", SKColors.Black, turned: true);
         byte[] exif = [0xff, 0xe1, 0, 34, .. "Exif\0\0MM\0*\0\0\0\b\0\u0001\u0001\u0012\0\u0003\0\0\0\u0001\0\u0006\0\0\0\0\0\0"u8];
-        byte[] lying = File.ReadAllBytes(At("lying.jpg"));
-        File.WriteAllBytes(At("turned.jpg"), [.. lying[..2], .. exif, .. lying[2..]]);
+        byte[] lying = File.ReadAllBytes(folder["lying.jpg"]);
+        File.WriteAllBytes(folder["turned.jpg"], [.. lying[..2], .. exif, .. lying[2..]]);
         double[] expected = Probabilities("upright.jpg");
         Assert.That(Probabilities("turned.jpg"), Is.EqualTo(expected).Within(1.0));
         Assert.That(Probabilities("clear.png"), Is.EqualTo(expected).Within(1.0));
@@ -176,7 +173,7 @@ public class CommandTests
         }
         canvas.DrawLine(30, 20, 100, 20, ink);
         canvas.DrawLine(100, 20, 60, 110, ink);
-        using var file = File.Create(At(name));
+        using var file = File.Create(folder[name]);
         bitmap.Encode(file, name.EndsWith("png") ? SKEncodedImageFormat.Png : SKEncodedImageFormat.Jpeg, 100);
     }
 
@@ -192,7 +189,7 @@ public class CommandTests
     [TestCase("TERM")]
     public void AnInterruptFinishesTheBatchAndSaves(string signal)
     {
-        using var process = HybridProcess.Start(directory, "train", "--data", ".", "--model", "mlp", "--epochs", "100000", "--out", "interrupted");
+        using var process = HybridProcess.Start(folder.FullName, "train", "--data", ".", "--model", "mlp", "--epochs", "100000", "--out", "interrupted");
         string output = "";
         while (!output.Contains("epoch 1/"))
         {
@@ -218,7 +215,7 @@ public class CommandTests
     [Test]
     public void InfoNamesWhatRunsHere()
     {
-        var result = HybridProcess.Run(directory, "info");
+        var result = HybridProcess.Run(folder.FullName, "info");
         Assert.That(result.ExitCode, Is.EqualTo(0), result.Error);
         foreach (string expected in (string[])["Hybrid", "libhybrid", "Device", "Instruction set", "BLAS", "Threads", ".NET 10"])
         {
@@ -229,8 +226,8 @@ public class CommandTests
     [Test]
     public void ExampleListsAndRunsChapters()
     {
-        Assert.That(HybridProcess.Run(directory, "example").Output, Does.Contain("linear-regression"));
-        var result = HybridProcess.Run(directory, "example", "autograd");
+        Assert.That(HybridProcess.Run(folder.FullName, "example").Output, Does.Contain("linear-regression"));
+        var result = HybridProcess.Run(folder.FullName, "example", "autograd");
         Assert.That(result.ExitCode, Is.EqualTo(0), result.Error);
         Assert.That(result.Output, Does.Contain("tensor([36])"));
     }

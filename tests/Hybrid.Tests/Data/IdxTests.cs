@@ -5,21 +5,19 @@ namespace Hybrid.Tests.Data;
 
 public class IdxTests
 {
-    string directory = "";
+    TemporaryFolder folder = null!;
 
     [SetUp]
-    public void MakeDirectory() => directory = Directory.CreateTempSubdirectory("hybrid-idx-").FullName;
+    public void MakeFolder() => folder = new TemporaryFolder();
 
     [TearDown]
-    public void DeleteDirectory() => Directory.Delete(directory, recursive: true);
-
-    string At(string name) => Path.Combine(directory, name);
+    public void DeleteFolder() => folder.Dispose();
 
     static byte[] Labels(params byte[] labels) => [0, 0, 8, 1, 0, 0, 0, (byte)labels.Length, .. labels];
 
     string Write(byte[] bytes, string name = "file", bool zip = false)
     {
-        string path = At(name);
+        string path = folder[name];
         using Stream file = zip ? new GZipStream(File.Create(path), CompressionLevel.Fastest) : File.Create(path);
         file.Write(bytes);
         return path;
@@ -55,7 +53,7 @@ public class IdxTests
     {
         byte[] labels = [1, 2, 3, 4, 5, 6, 7, 8, 9];
         Write(Labels(labels), "whole", zip: true);
-        byte[] whole = File.ReadAllBytes(At("whole"));
+        byte[] whole = File.ReadAllBytes(folder["whole"]);
         int refused = 0;
         for (int length = 2; length < whole.Length; length++)
         {
@@ -77,7 +75,7 @@ public class IdxTests
     {
         byte[] labels = [.. Enumerable.Range(0, 200).Select(i => (byte)(i * 7))];
         Write(Labels(labels), "whole", zip: true);
-        byte[] whole = File.ReadAllBytes(At("whole"));
+        byte[] whole = File.ReadAllBytes(folder["whole"]);
         int refused = 0;
         for (int i = 0; i < whole.Length; i++)
         {
@@ -99,8 +97,8 @@ public class IdxTests
     [Test]
     public void MnistNamesTheFilesThatItLooksFor()
     {
-        Assert.That(() => Mnist.Load(Path.Combine(directory, "nowhere"), train: true), Throws.InstanceOf<FileNotFoundException>().With.Message.Contains("no directory"));
-        Assert.That(() => Mnist.Load(directory, train: true), Throws.InstanceOf<FileNotFoundException>()
+        Assert.That(() => Mnist.Load(folder["nowhere"], train: true), Throws.InstanceOf<FileNotFoundException>().With.Message.Contains("no directory"));
+        Assert.That(() => Mnist.Load(folder.FullName, train: true), Throws.InstanceOf<FileNotFoundException>()
             .With.Message.EndsWith("holds neither train-images-idx3-ubyte nor train-images-idx3-ubyte.gz"));
     }
 
@@ -110,7 +108,7 @@ public class IdxTests
     {
         Write([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 51, 102, 255], "t10k-images-idx3-ubyte");
         Write(Labels(labels), "t10k-labels-idx1-ubyte");
-        Assert.That(() => Mnist.Load(directory, train: false), Throws.InstanceOf<InvalidDataException>().With.Message.Contains(expected));
+        Assert.That(() => Mnist.Load(folder.FullName, train: false), Throws.InstanceOf<InvalidDataException>().With.Message.Contains(expected));
     }
 
     [Test]
@@ -118,7 +116,7 @@ public class IdxTests
     {
         Write([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 51, 102, 255], "t10k-images-idx3-ubyte");
         Write(Labels(7, 3), "t10k-labels-idx1-ubyte", zip: false);
-        var set = Mnist.Load(directory, train: false);
+        var set = Mnist.Load(folder.FullName, train: false);
         var (images, targets) = set.Batch([1, 0]);
         Assert.That(images.Shape.ToString(), Is.EqualTo("[2, 1, 1, 2]"));
         Assert.That(images.ToArray<float>(), Is.EqualTo(new[] { 0.4f, 1f, 0f, 0.2f }).Within(1e-6f));
@@ -129,12 +127,7 @@ public class IdxTests
     [Test]
     public void RealMnistHasItsKnownCounts()
     {
-        string? data = Environment.GetEnvironmentVariable("HYBRID_DATA");
-        if (data is null)
-        {
-            Assert.Ignore("HYBRID_DATA names no directory with mnist/ in it");
-        }
-        var test = Mnist.Load(Path.Combine(data!, "mnist"), train: false);
+        var test = Mnist.Load(MnistFiles.RequireDirectory(), train: false);
         Assert.That((test.Count, test.Height, test.Width), Is.EqualTo((10_000, 28, 28)));
         var counts = new int[10];
         foreach (long label in test.Targets.ToArray<long>())

@@ -6,13 +6,10 @@ namespace Hybrid.Tests.Examples;
 public class ChapterTests
 {
     readonly StringWriter console = new();
-    string directory = "";
-
-    [OneTimeSetUp]
-    public void MakeDirectory() => directory = Directory.CreateTempSubdirectory("hybrid-chapters-").FullName;
+    readonly TemporaryFolder folder = new();
 
     [OneTimeTearDown]
-    public void DeleteDirectory() => Directory.Delete(directory, recursive: true);
+    public void DeleteFolder() => folder.Dispose();
 
     [Test]
     public void Tensors()
@@ -32,13 +29,13 @@ public class ChapterTests
     [Test]
     public void Activations()
     {
-        var results = ActivationsChapter.Run(console, directory);
+        var results = ActivationsChapter.Run(console, folder.FullName);
         double[] x = [-2, -1, 0, 1, 2];
         double Sigmoid(double v) => 1 / (1 + Math.Exp(-v));
         Check("sigmoid", Sigmoid, v => Sigmoid(v) * (1 - Sigmoid(v)));
         Check("relu", v => Math.Max(v, 0), v => v > 0 ? 1 : 0);
         Check("tanh", Math.Tanh, v => 1 - Math.Tanh(v) * Math.Tanh(v));
-        byte[] picture = File.ReadAllBytes(Path.Combine(directory, "activations.png"));
+        byte[] picture = File.ReadAllBytes(folder["activations.png"]);
         Assert.That(picture[..4], Is.EqualTo(new byte[] { 0x89, 0x50, 0x4e, 0x47 }));
 
         void Check(string name, Func<double, double> value, Func<double, double> derivative)
