@@ -118,14 +118,19 @@ static hy_status run_gemv(hy_device *device, int32_t dtype, gemv *v, int64_t x_s
 
 /* ---- The slot ---- */
 
+static hy_status run_builtin(hy_device *device, int32_t dtype, const hy_gemm *g)
+{
+    gemv v;
+    int64_t x_stride;
+    if (g->m == 0 || g->n == 0) return HY_OK;
+    if (is_gemv(g, &v, &x_stride)) return run_gemv(device, dtype, &v, x_stride);
+    return HY_ISA(hy_gemm_run)(device, dtype, g);
+}
+
 hy_status HY_ISA(hy_matmul_builtin)(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias, const hy_tensor *y)
 {
     hy_gemm g = describe(a, b, bias, y);
-    gemv v;
-    int64_t x_stride;
-    if (g.m == 0 || g.n == 0) return HY_OK;
-    if (is_gemv(&g, &v, &x_stride)) return run_gemv(device, y->dtype, &v, x_stride);
-    return HY_ISA(hy_gemm_run)(device, y->dtype, &g);
+    return run_builtin(device, y->dtype, &g);
 }
 
 /* One operand as BLAS takes it: `transposed` when the elements of a vector are not side by side but the vectors are. */
@@ -212,7 +217,7 @@ static hy_status matmul(hy_device *device, const hy_tensor *a, const hy_tensor *
         hy_status status = HY_ISA(hy_matmul_blas)(device, a, b, bias, y);
         if (status != HY_UNSUPPORTED) return status;
     }
-    return HY_ISA(hy_matmul_builtin)(device, a, b, bias, y);
+    return run_builtin(device, y->dtype, &g);
 }
 
 void HY_ISA(hy_fill_matmul)(hy_backend *backend)
