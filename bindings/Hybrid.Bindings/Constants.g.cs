@@ -8,8 +8,11 @@ namespace Hybrid.Bindings;
 public static class Constants
 {
     /// <summary>Rises by one whenever a declaration in this file changes incompatibly.</summary>
-    public const int AbiVersion = 1;
+    public const int AbiVersion = 2;
 
     /// <summary>The number of axes that a tensor may have.</summary>
     public const int MaxDims = 8;
+
+    /// <summary>The activation that does nothing.</summary>
+    public const int NoActivation = 0;
 }

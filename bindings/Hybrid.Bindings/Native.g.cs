@@ -287,16 +287,17 @@ public static unsafe partial class Native
     public static void SoftmaxBackward(HyDevice* device, HyTensor* y, HyTensor* g, int axis, int logarithm, HyTensor* dx) =>
         Status.Check(NativeMethods.hy_softmax_backward(device, y, g, axis, logarithm, dx));
 
-    /// <summary>y = a · b (+ bias), over the last two axes. Transposed operands are views with swapped strides: nothing is copied.</summary>
+    /// <summary>y = activation(a · b (+ bias)), over the last two axes. Transposed operands are views with swapped strides: nothing is copied.</summary>
     /// <param name="device">the device</param>
     /// <param name="a">[..., M, K], floating; leading axes broadcast</param>
     /// <param name="b">[..., K, N]; leading axes broadcast</param>
     /// <param name="bias">[N], added to every row; may be NULL</param>
+    /// <param name="activation"><see cref="Constants.NoActivation"/> or HY_ACTIVATION(op); the same bits as <see cref="Native.Unary"/> afterwards</param>
     /// <param name="y">[..., M, N], exactly the broadcast leading axes; K = 0 gives the bias or zeros</param>
-    public static void Matmul(HyDevice* device, HyTensor* a, HyTensor* b, HyTensor* bias, HyTensor* y) =>
-        Status.Check(NativeMethods.hy_matmul(device, a, b, bias, y));
+    public static void Matmul(HyDevice* device, HyTensor* a, HyTensor* b, HyTensor* bias, int activation, HyTensor* y) =>
+        Status.Check(NativeMethods.hy_matmul(device, a, b, bias, activation, y));
 
-    /// <summary>y[n,k,i,j] = bias[k] + sum over c, r, s of x[n, c, i*stride + r*dilation - padding, j*…] * w[k,c,r,s]: PyTorch's conv2d, a cross-correlation.</summary>
+    /// <summary>y[n,k,i,j] = bias[k] + sum over c, r, s of x[n, c, i*stride + r*dilation - padding, j*…] * w[k,c,r,s]: PyTorch's conv2d, a cross-correlation; then the activation.</summary>
     /// <param name="device">the device</param>
     /// <param name="p">stride, padding and the like</param>
     /// <param name="x">input, [N, C, H, W], floating</param>

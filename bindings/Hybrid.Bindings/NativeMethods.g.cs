@@ -115,7 +115,7 @@ internal static unsafe partial class NativeMethods
     internal static partial int hy_softmax_backward(HyDevice* device, HyTensor* y, HyTensor* g, int axis, int logarithm, HyTensor* dx);
 
     [LibraryImport("hybrid")]
-    internal static partial int hy_matmul(HyDevice* device, HyTensor* a, HyTensor* b, HyTensor* bias, HyTensor* y);
+    internal static partial int hy_matmul(HyDevice* device, HyTensor* a, HyTensor* b, HyTensor* bias, int activation, HyTensor* y);
 
     [LibraryImport("hybrid")]
     internal static partial int hy_conv2d(HyDevice* device, HyConv2dParams* p, HyTensor* x, HyTensor* w, HyTensor* bias, HyTensor* y);

@@ -102,6 +102,9 @@ public unsafe struct HyConv2dParams
 
     /// <summary>Divides C and K.</summary>
     public int Groups;
+
+    /// <summary><see cref="Constants.NoActivation"/> or HY_ACTIVATION(op): what <see cref="Native.Conv2d"/> does to its result. The gradients do not read it.</summary>
+    public int Activation;
 }
 
 /// <summary>Parameters of two-dimensional pooling; index 0 is the height, 1 the width.</summary>

@@ -26,7 +26,7 @@ inline constexpr auto IN = Operand::IN, OUT = Operand::OUT, OPTIONAL_IN = Operan
 
 /// Everything that a call takes besides its tensors; a function reads what it has.
 struct Scalars {
-    int32_t op = 0, axis = 0, flag = 0;
+    int32_t op = 0, axis = 0, flag = 0, activation = HY_NO_ACTIVATION;
     double p = 0.5, q = 0.5;
     int64_t low = 0, high = 10;
     hy_conv2d_params conv{{1, 1}, {0, 0}, {1, 1}, 1};
@@ -87,7 +87,7 @@ inline const std::vector<Function> functions = {
     {"hy_softmax_backward", {{{2, 3}}, {{2, 3}}, {{2, 3}, HY_FLOAT32, OUT}}, CALL(hy_softmax_backward(d, t[0], t[1], s.axis, s.flag, t[2]))},
     {"hy_matmul",
      {{{5, 1, 2, 3}}, {{6, 3, 4}}, {{4}, HY_FLOAT32, OPTIONAL_IN}, {{5, 6, 2, 4}, HY_FLOAT32, OUT}},
-     CALL(hy_matmul(d, t[0], t[1], t[2], t[3]))},
+     CALL(hy_matmul(d, t[0], t[1], t[2], s.activation, t[3]))},
     {"hy_conv2d",
      {{{2, 4, 5, 6}}, {{6, 4, 3, 3}}, {{6}, HY_FLOAT32, OPTIONAL_IN}, {{2, 6, 3, 4}, HY_FLOAT32, OUT}},
      CALL(hy_conv2d(d, PARAMS(conv), t[0], t[1], t[2], t[3]))},

@@ -113,6 +113,13 @@ TEST(Checks, MatMul)
     Arguments("hy_matmul").shape(0, {5, 2, 3}).expect_refused(HY_BAD_SHAPE, "do not broadcast");
     Arguments("hy_matmul").shape(2, {5}).expect_refused(HY_BAD_SHAPE, "bias has shape [5], expected [4]");
     Arguments("hy_matmul").shape(3, {6, 2, 4}).expect_refused(HY_BAD_SHAPE, "expected [5, 6, 2, 4]");
+    auto activation = [](int32_t a) { return [=](Scalars &s) { s.activation = s.conv.activation = a; }; };
+    for (const char *name : {"hy_matmul", "hy_conv2d"}) {
+        Arguments(name).set(activation(HY_ACTIVATION(HY_UNARY_gelu))).expect_ok();
+        Arguments(name).set(activation(-1)).expect_refused(HY_BAD_ARGUMENT, "activation is -1");
+        Arguments(name).set(activation(HY_UNARY_COUNT + 1)).expect_refused(HY_BAD_ARGUMENT, "activation is ");
+        Arguments(name).set(activation(HY_ACTIVATION(HY_UNARY_leaky_relu))).expect_refused(HY_BAD_ARGUMENT, "an operation with a parameter");
+    }
 }
 
 TEST(Checks, Convolution)

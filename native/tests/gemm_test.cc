@@ -57,14 +57,14 @@ void compare(const hy_tensor &a, const hy_tensor &b, const hy_tensor *bias, cons
 {
     hy_device *reference = hy_cpu_device("reference");
     View want(a.dtype, shape, layout);
-    ASSERT_EQ(reference->backend.matmul(reference, &a, &b, bias, &want.tensor), HY_OK);
+    ASSERT_EQ(reference->backend.matmul(reference, &a, &b, bias, HY_NO_ACTIVATION, &want.tensor), HY_OK);
     for (const Ways &way : all_ways()) {
         SCOPED_TRACE(way.isa);
         hy_device *device = hy_cpu_device(way.isa.c_str());
         for (Matmul matmul : {way.builtin, way.blas, device->backend.matmul}) {
             SCOPED_TRACE(matmul == way.builtin ? "built-in" : matmul == way.blas ? "BLAS" : "slot");
             View got(a.dtype, shape, layout);
-            hy_status status = matmul(device, &a, &b, bias, &got.tensor);
+            hy_status status = matmul(device, &a, &b, bias, HY_NO_ACTIVATION, &got.tensor);
             if (matmul == way.blas && (!has_blas() || may_refuse)) {
                 ASSERT_EQ(status, HY_UNSUPPORTED);
                 continue;
@@ -196,7 +196,7 @@ TEST(Gemm, SameBitsForAnyNumberOfThreads)
             for (int32_t count : {1, 2, 5}) {
                 ASSERT_EQ(hy_set_num_threads(count), HY_OK);
                 View y(HY_FLOAT32, {m, n});
-                ASSERT_EQ(device->backend.matmul(device, &a.tensor, &b.tensor, nullptr, &y.tensor), HY_OK);
+                ASSERT_EQ(device->backend.matmul(device, &a.tensor, &b.tensor, nullptr, HY_NO_ACTIVATION, &y.tensor), HY_OK);
                 if (first.empty()) first = y.values();
                 EXPECT_TRUE(first == y.values()) << isa << " with " << count << " threads";
             }
@@ -220,10 +220,10 @@ TEST(Gemm, ConcurrentCallersGetTheirOwnResults)
                     View a(HY_FLOAT32, {n, n}), b(HY_FLOAT32, {n, n}), first(HY_FLOAT32, {n, n});
                     a.fill_random(t);
                     b.fill_random(t + 10);
-                    hy_status status = matmul(device, &a.tensor, &b.tensor, nullptr, &first.tensor);
+                    hy_status status = matmul(device, &a.tensor, &b.tensor, nullptr, HY_NO_ACTIVATION, &first.tensor);
                     for (int i = 0; i < 100 && status == HY_OK; i++) {
                         View again(HY_FLOAT32, {n, n});
-                        status = matmul(device, &a.tensor, &b.tensor, nullptr, &again.tensor);
+                        status = matmul(device, &a.tensor, &b.tensor, nullptr, HY_NO_ACTIVATION, &again.tensor);
                         if (again.values() != first.values()) wrong[t] = "another result";
                     }
                     if (status != HY_OK) wrong[t] = hy_last_error();
@@ -243,7 +243,7 @@ TEST(Gemm, InfinityAndNanPropagate)
         b.fill_random(2);
         ((float *)a.tensor.data)[3 * 20 + 7] = INFINITY;
         ((float *)b.tensor.data)[4 * 19 + 18] = NAN;
-        ASSERT_EQ(way.builtin(device, &a.tensor, &b.tensor, nullptr, &y.tensor), HY_OK);
+        ASSERT_EQ(way.builtin(device, &a.tensor, &b.tensor, nullptr, HY_NO_ACTIVATION, &y.tensor), HY_OK);
         std::vector<double> v = y.values();
         for (int i = 0; i < 9; i++)
             for (int j = 0; j < 19; j++) {
@@ -253,4 +253,32 @@ TEST(Gemm, InfinityAndNanPropagate)
                 else EXPECT_TRUE(std::isfinite(value));
             }
     }
+}
+
+// An activation is applied to the very sums that the product has without it, whichever way they are computed.
+TEST(Gemm, ActivationsAreTheElementwiseOperations)
+{
+    const std::array<int64_t, 3> sizes[] = {{5, 7, 9}, {37, 45, 29}, {300, 310, 20}, {30, 40, 20000}, {1, 700, 50}, {50, 1, 70}, {9, 600, 520}};
+    for (int32_t dtype : {HY_FLOAT32, HY_FLOAT64})
+        for (auto [m, n, k] : sizes)
+            for (const Layout &layout : {row_major, column_major, strided})
+                for (int32_t op : {HY_UNARY_relu, HY_UNARY_tanh, HY_UNARY_gelu}) {
+                    SCOPED_TRACE(testing::Message() << hy_dtype_name(dtype) << " m " << m << " n " << n << " k " << k << " op " << op);
+                    View a(dtype, {m, k}), b(dtype, {k, n}), bias(dtype, {n});
+                    a.fill_random(1);
+                    b.fill_random(2);
+                    bias.fill_random(3);
+                    for (const Ways &way : all_ways())
+                        for (Matmul matmul : {way.builtin, way.blas}) {
+                            hy_device *device = hy_cpu_device(way.isa.c_str());
+                            View want(dtype, {m, n}, layout), got(dtype, {m, n}, layout);
+                            hy_status status = matmul(device, &a.tensor, &b.tensor, &bias.tensor, HY_NO_ACTIVATION, &want.tensor);
+                            if (matmul == way.blas && status == HY_UNSUPPORTED) continue;
+                            ASSERT_EQ(status, HY_OK);
+                            ASSERT_EQ(device->backend.unary(device, op, 0, &want.tensor, &want.tensor), HY_OK);
+                            ASSERT_EQ(matmul(device, &a.tensor, &b.tensor, &bias.tensor, HY_ACTIVATION(op), &got.tensor), HY_OK);
+                            ASSERT_TRUE(got.values() == want.values()) << way.isa;
+                            ASSERT_TRUE(got.others_untouched());
+                        }
+                }
 }

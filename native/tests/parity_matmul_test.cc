@@ -38,8 +38,10 @@ protected:
                                        random_input(random, dtype, with(leading_b, k, n))};
         if (bias) tensors.push_back(random_input(random, dtype, {n}));
         tensors.push_back(random_output(random, dtype, with(leading_y, m, n)));
-        expect_products(tensors, tensors.size() - 1, (double)k,
-                        [=](hy_device *d, const Views &t) { return hy_matmul(d, t[0], t[1], bias ? t[2] : nullptr, t.back()); });
+        const int32_t activation = random.chance(0.3) ? HY_ACTIVATION(HY_UNARY_relu) : HY_NO_ACTIVATION;
+        expect_products(tensors, tensors.size() - 1, (double)k, [=](hy_device *d, const Views &t) {
+            return hy_matmul(d, t[0], t[1], bias ? t[2] : nullptr, activation, t.back());
+        });
     }
 
     int64_t extent() { return random.chance(0.1) ? 0 : random.chance(0.2) ? 1 : random.integer(1, 40); }
@@ -94,7 +96,7 @@ TEST_P(Matmul, NaNAndInfinityPropagate)
             a.set(5 * 23 + 22, special);
             b.set(3 * 37 + 36, -special);
             expect_products({a, b, Tensor(dtype, {19, 37})}, 2, 23,
-                            [](hy_device *d, const Views &t) { return hy_matmul(d, t[0], t[1], nullptr, t[2]); });
+                            [](hy_device *d, const Views &t) { return hy_matmul(d, t[0], t[1], nullptr, HY_NO_ACTIVATION, t[2]); });
         }
 }
 
@@ -125,6 +127,7 @@ protected:
                 z.p.padding[axis] = axis && square ? z.p.padding[0] : (int32_t)random.integer(0, 3);
                 z.p.dilation[axis] = axis && square ? z.p.dilation[0] : (int32_t)(random.chance(0.75) ? 1 : random.integer(2, 3));
             }
+            z.p.activation = random.chance(0.3) ? HY_ACTIVATION(HY_UNARY_relu) : HY_NO_ACTIVATION;
             z.r = random.integer(1, 5);
             z.s = square ? z.r : random.integer(1, 5);
             z.n = random.integer(0, 3);

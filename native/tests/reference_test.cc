@@ -63,17 +63,23 @@ TEST(Reference, Convolution)
     t = {tensor({1, 2, 1, 2}, {1, 2, 3, 4}), tensor({2, 1, 1, 1}, {10, 100}), Tensor(HY_FLOAT64, {1, 2, 1, 2})};
     on_reference(t, [&](hy_device *d, const Views &v) { return hy_conv2d(d, &grouped, v[0], v[1], nullptr, v[2]); });
     expect_values(t[2], {10, 20, 300, 400});
+    const hy_conv2d_params negated = {{1, 1}, {0, 0}, {1, 1}, 2, HY_ACTIVATION(HY_UNARY_neg)};
+    on_reference(t, [&](hy_device *d, const Views &v) { return hy_conv2d(d, &negated, v[0], v[1], nullptr, v[2]); });
+    expect_values(t[2], {-10, -20, -300, -400});
 }
 
 TEST(Reference, MatrixProduct)
 {
     std::vector<Tensor> t = {tensor({2, 3}, counting(6)), tensor({3, 2}, counting(6, 7)), tensor({2}, {1, -1}), Tensor(HY_FLOAT64, {2, 2})};
-    on_reference(t, [](hy_device *d, const Views &v) { return hy_matmul(d, v[0], v[1], v[2], v[3]); });
+    on_reference(t, [](hy_device *d, const Views &v) { return hy_matmul(d, v[0], v[1], v[2], HY_NO_ACTIVATION, v[3]); });
     expect_values(t[3], {59, 63, 140, 153});
+    t[2] = tensor({2}, {-100, -99});
+    on_reference(t, [](hy_device *d, const Views &v) { return hy_matmul(d, v[0], v[1], v[2], HY_ACTIVATION(HY_UNARY_relu), v[3]); });
+    expect_values(t[3], {0, 0, 39, 55});
 
     t = {Tensor(HY_FLOAT64, {2, 0}), Tensor(HY_FLOAT64, {0, 3}), Tensor(HY_FLOAT64, {2, 3})}; // K = 0
     t[2].fill([] { return 5.0; });
-    on_reference(t, [](hy_device *d, const Views &v) { return hy_matmul(d, v[0], v[1], nullptr, v[2]); });
+    on_reference(t, [](hy_device *d, const Views &v) { return hy_matmul(d, v[0], v[1], nullptr, HY_NO_ACTIVATION, v[2]); });
     expect_values(t[2], {0, 0, 0, 0, 0, 0});
 }
 

@@ -1,4 +1,5 @@
 using Hybrid.Bindings;
+using Hybrid.NN;
 
 namespace Hybrid.NN
 {
@@ -12,21 +13,24 @@ namespace Hybrid.NN
         /// <param name="padding">zeros on each side; 0 by default</param>
         /// <param name="dilation">distance between kernel elements; 1 by default</param>
         /// <param name="groups">how many groups the channels are split into, each with its own kernels</param>
+        /// <param name="activation">what is applied to the result; none by default</param>
         /// <returns>[N, K, OH, OW] with OH = ⌊(H + 2·padding − dilation·(R − 1) − 1) / stride⌋ + 1, and OW likewise</returns>
         /// <exception cref="ShapeException">The channels do not match, or the kernel does not fit.</exception>
         /// <exception cref="DTypeException">The operands are not floating, or not of one dtype.</exception>
         /// <exception cref="ArgumentException">A stride, dilation or groups below 1, or a padding below 0.</exception>
         public static Tensor Conv2d(Tensor x, Tensor weight, Tensor? bias = null, Size2? stride = null, Size2 padding = default,
-                                    Size2? dilation = null, int groups = 1)
+                                    Size2? dilation = null, int groups = 1, Activation activation = Activation.None)
         {
             ArgumentNullException.ThrowIfNull(x);
             ArgumentNullException.ThrowIfNull(weight);
             if (x.Dim is not (3 or 4) || weight.Dim != 4)
                 throw new ShapeException(
                     $"Conv2d: input {x.Shape} was given with weight {weight.Shape}; [N, C, H, W] and [K, C / groups, R, S] were expected");
+            if (activation.NeedsInput() && GradMode.Records(x, weight, bias))
+                return activation.Apply(Conv2d(x, weight, bias, stride, padding, dilation, groups));
             return x.Dim == 3
-                ? ConvOps.Conv2d(x.Unsqueeze(0), weight, bias, stride ?? 1, padding, dilation ?? 1, groups).Squeeze(0)
-                : ConvOps.Conv2d(x, weight, bias, stride ?? 1, padding, dilation ?? 1, groups);
+                ? ConvOps.Conv2d(x.Unsqueeze(0), weight, bias, stride ?? 1, padding, dilation ?? 1, groups, activation).Squeeze(0)
+                : ConvOps.Conv2d(x, weight, bias, stride ?? 1, padding, dilation ?? 1, groups, activation);
         }
     }
 }
@@ -39,7 +43,8 @@ namespace Hybrid
     /// </summary>
     internal static class ConvOps
     {
-        internal static unsafe Tensor Conv2d(Tensor x, Tensor w, Tensor? bias, Size2 stride, Size2 padding, Size2 dilation, int groups)
+        internal static unsafe Tensor Conv2d(Tensor x, Tensor w, Tensor? bias, Size2 stride, Size2 padding, Size2 dilation, int groups,
+                                              Activation activation)
         {
             var kernel = new Size2((int)w.Shape[2], (int)w.Shape[3]);
             var (height, width) = new Window(kernel, stride, padding, dilation).Output("Conv2d", x.Shape);
@@ -47,16 +52,17 @@ namespace Hybrid
             (p.Stride[0], p.Stride[1]) = (stride.Height, stride.Width);
             (p.Padding[0], p.Padding[1]) = (padding.Height, padding.Width);
             (p.Dilation[0], p.Dilation[1]) = (dilation.Height, dilation.Width);
-            return Forward(p, x, w, bias, new Shape(x.Shape[0], w.Shape[0], height, width));
+            return Forward(p, x, w, bias, new Shape(x.Shape[0], w.Shape[0], height, width), activation);
         }
 
-        static unsafe Tensor Forward(HyConv2dParams p, Tensor x, Tensor w, Tensor? bias, Shape output)
+        static unsafe Tensor Forward(HyConv2dParams p, Tensor x, Tensor w, Tensor? bias, Shape output, Activation activation = Activation.None)
         {
+            p.Activation = activation.Code();
             var y = Tensor.NewResult(output, x.DType, x.Device);
             fixed (HyTensor* px = x, pw = w, pb = bias, py = y)
                 Native.Conv2d(x.Device.Handle, &p, px, pw, pb, py);
             if (GradMode.Records(x, w, bias))
-                y.SetNode(new ConvNode(p, x, w, bias));
+                y.SetNode(new ConvNode(p, x, w, bias, activation, y));
             return y;
         }
 
@@ -83,18 +89,21 @@ namespace Hybrid
         sealed class ConvNode : Node
         {
             readonly HyConv2dParams p;
+            readonly Activation activation;
             readonly Shape input, weight;
-            readonly SavedTensor? x, w;
+            readonly SavedTensor? x, w, y;
 
-            public ConvNode(HyConv2dParams p, Tensor x, Tensor w, Tensor? bias) : base("Conv2d", [x, w, bias])
+            public ConvNode(HyConv2dParams p, Tensor x, Tensor w, Tensor? bias, Activation activation, Tensor y) : base("Conv2d", [x, w, bias])
             {
-                (this.p, input, weight) = (p, x.Shape, w.Shape);
+                (this.p, this.activation, input, weight) = (p, activation, x.Shape, w.Shape);
+                this.y = activation == Activation.None ? null : SaveOutput(y);
                 this.x = NeedsGrad(1) ? Save(x) : null;
                 this.w = NeedsGrad(0) ? Save(w) : null;
             }
 
             public override void Backward(Tensor g, Span<Tensor?> grads)
             {
+                g = activation.Backward(y?.Unpack(), g);
                 if (NeedsGrad(0))
                     grads[0] = InputGrad(p, g, w!.Unpack(), input);
                 // The kernel sums the bias's gradient while it reads g for the weight's; a sum of its own keeps it differentiable.

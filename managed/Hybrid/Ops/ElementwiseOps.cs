@@ -25,6 +25,21 @@ internal static unsafe partial class ElementwiseOps
         return y;
     }
 
+    /// <summary>The gradient of op(x) = y for the gradient g of y; recorded in turn where recording is on.</summary>
+    internal static Tensor UnaryBackward(HyUnaryOp op, double p, Tensor? x, Tensor? y, Tensor g)
+    {
+        if (GradMode.IsEnabled)
+        {
+            return UnaryDerivative(op, g, x, y, p);
+        }
+        var dx = Tensor.NewResult(g.Extents, g.DType, g.Device);
+        fixed (HyTensor* px = x, py = y, pg = g, pd = dx)
+        {
+            Native.UnaryBackward(pg->Device, op, p, px, py, pg, pd);
+        }
+        return dx;
+    }
+
     /// <summary>op(a, b), broadcasting; dtypes are promoted by <see cref="DTypes.Promote(Tensor, Tensor)"/>.</summary>
     internal static Tensor Binary(HyBinaryOp op, Tensor a, Tensor b)
     {
@@ -198,19 +213,7 @@ internal static unsafe partial class ElementwiseOps
         /// <inheritdoc/>
         public override void Backward(Tensor g, Span<Tensor?> grads)
         {
-            var input = x?.Unpack();
-            var output = y?.Unpack();
-            if (GradMode.IsEnabled)
-            {
-                grads[0] = UnaryDerivative(op, g, input, output, p);
-                return;
-            }
-            var dx = Tensor.NewResult(g.Extents, g.DType, g.Device);
-            fixed (HyTensor* px = input, py = output, pg = g, pd = dx)
-            {
-                Native.UnaryBackward(pg->Device, op, p, px, py, pg, pd);
-            }
-            grads[0] = dx;
+            grads[0] = UnaryBackward(op, p, x?.Unpack(), y?.Unpack(), g);
         }
     }
 

@@ -1,4 +1,5 @@
 using Hybrid.Bindings;
+using Hybrid.NN;
 
 namespace Hybrid
 {
@@ -45,21 +46,21 @@ namespace Hybrid
         {
             var y = Tensor.NewResult(ProductShape(a.Shape, b.Shape), a.DType, a.Device);
             fixed (HyTensor* pa = a, pb = b, py = y)
-                Native.Matmul(a.Device.Handle, pa, pb, null, py);
+                Native.Matmul(a.Device.Handle, pa, pb, null, Constants.NoActivation, py);
             if (GradMode.Records(a, b))
                 y.SetNode(new MatMulNode(a, b));
             return y;
         }
 
-        internal static unsafe Tensor Linear(Tensor x, Tensor weight, Tensor? bias)
+        internal static unsafe Tensor Linear(Tensor x, Tensor weight, Tensor? bias, Activation activation)
         {
             var y = Tensor.NewResult(new Shape(x.Shape[0], weight.Shape[0]), x.DType, x.Device);
             using (NoGrad.Begin())
             using (var transposed = weight.T)
                 fixed (HyTensor* px = x, pw = transposed, pb = bias, py = y)
-                    Native.Matmul(x.Device.Handle, px, pw, pb, py);
+                    Native.Matmul(x.Device.Handle, px, pw, pb, activation.Code(), py);
             if (GradMode.Records(x, weight, bias))
-                y.SetNode(new LinearNode(x, weight, bias));
+                y.SetNode(new LinearNode(x, weight, bias, activation, y));
             return y;
         }
 
@@ -92,16 +93,20 @@ namespace Hybrid
 
         sealed class LinearNode : Node
         {
-            readonly SavedTensor? x, weight;
+            readonly Activation activation;
+            readonly SavedTensor? x, weight, y;
 
-            public LinearNode(Tensor x, Tensor weight, Tensor? bias) : base("Linear", [x, weight, bias])
+            public LinearNode(Tensor x, Tensor weight, Tensor? bias, Activation activation, Tensor y) : base("Linear", [x, weight, bias])
             {
+                this.activation = activation;
                 this.x = NeedsGrad(1) ? Save(x) : null;
                 this.weight = NeedsGrad(0) ? Save(weight) : null;
+                this.y = activation == Activation.None ? null : SaveOutput(y);
             }
 
             public override void Backward(Tensor g, Span<Tensor?> grads)
             {
+                g = activation.Backward(y?.Unpack(), g);
                 if (NeedsGrad(0))
                     grads[0] = MatMul(g, weight!.Unpack());
                 if (NeedsGrad(1))
@@ -117,14 +122,15 @@ namespace Hybrid.NN
 {
     public static partial class F
     {
-        /// <summary>y = x · weightᵀ + bias. See PyTorch's <c>linear</c>.</summary>
+        /// <summary>y = activation(x · weightᵀ + bias). See PyTorch's <c>linear</c>.</summary>
         /// <param name="x">[..., I], floating</param>
         /// <param name="weight">[O, I]</param>
         /// <param name="bias">[O]; none by default</param>
+        /// <param name="activation">what is applied to the result; none by default</param>
         /// <returns>[..., O]</returns>
         /// <exception cref="ShapeException">The extents do not match.</exception>
         /// <exception cref="DTypeException">The operands are not floating, or not of one dtype.</exception>
-        public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias = null)
+        public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias = null, Activation activation = Activation.None)
         {
             ArgumentNullException.ThrowIfNull(x);
             ArgumentNullException.ThrowIfNull(weight);
@@ -138,7 +144,9 @@ namespace Hybrid.NN
                     $"Linear: input is {x.DType.Name()}, weight {weight.DType.Name()}, bias {bias?.DType.Name() ?? "absent"}; "
                     + "one dtype was expected");
             Checks.Floating("Linear", x);
-            return MatMulOps.Rows(x, rows => MatMulOps.Linear(rows, weight, bias), weight.Shape[0]);
+            if (activation.NeedsInput() && GradMode.Records(x, weight, bias))
+                return activation.Apply(Linear(x, weight, bias));
+            return MatMulOps.Rows(x, rows => MatMulOps.Linear(rows, weight, bias, activation), weight.Shape[0]);
         }
     }
 }

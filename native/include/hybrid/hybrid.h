@@ -41,7 +41,7 @@ extern "C" {
 #define HY_MAX_DIMS 8
 
 /** Rises by one whenever a declaration in this file changes incompatibly. */
-#define HY_ABI_VERSION 1
+#define HY_ABI_VERSION 2
 
 /** What became of a call. */
 typedef enum hy_status {
@@ -278,6 +278,12 @@ typedef enum hy_compare_op {
     HY_COMPARE_COUNT /**< How many there are. */
 } hy_compare_op;
 
+/** The activation that does nothing. */
+#define HY_NO_ACTIVATION 0
+
+/** How a call names the activation that it applies to its own result: an operation of ops.def without a parameter. */
+#define HY_ACTIVATION(op) ((op) + 1)
+
 /** y = op(x), elementwise.
  *  @param op  a hy_unary_op
  *  @param p   the operation's parameter where it has one (a slope, say); ignored otherwise
@@ -413,13 +419,14 @@ HY_API hy_status hy_softmax_backward(hy_device *device, const hy_tensor *y, cons
 /* Matrix products and convolution                                                                                        */
 /* ---------------------------------------------------------------------------------------------------------------------- */
 
-/** y = a · b (+ bias), over the last two axes. Transposed operands are views with swapped strides: nothing is copied.
- *  @param a     [..., M, K], floating; leading axes broadcast
- *  @param b     [..., K, N]; leading axes broadcast
- *  @param bias  [N], added to every row; may be NULL
- *  @param y     [..., M, N], exactly the broadcast leading axes; K = 0 gives the bias or zeros
+/** y = activation(a · b (+ bias)), over the last two axes. Transposed operands are views with swapped strides: nothing is copied.
+ *  @param a           [..., M, K], floating; leading axes broadcast
+ *  @param b           [..., K, N]; leading axes broadcast
+ *  @param bias        [N], added to every row; may be NULL
+ *  @param activation  HY_NO_ACTIVATION or HY_ACTIVATION(op); the same bits as hy_unary afterwards
+ *  @param y           [..., M, N], exactly the broadcast leading axes; K = 0 gives the bias or zeros
  */
-HY_API hy_status hy_matmul(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias, const hy_tensor *y);
+HY_API hy_status hy_matmul(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias, int32_t activation, const hy_tensor *y);
 
 /** Parameters of a two-dimensional convolution; index 0 is the height, 1 the width. */
 typedef struct hy_conv2d_params {
@@ -427,9 +434,11 @@ typedef struct hy_conv2d_params {
     int32_t padding[2];   /**< Zeros on each side, 0 or more. */
     int32_t dilation[2];  /**< Distance between kernel elements, 1 or more. */
     int32_t groups;       /**< Divides C and K. */
+    int32_t activation;   /**< HY_NO_ACTIVATION or HY_ACTIVATION(op): what hy_conv2d does to its result. The gradients do not read it. */
 } hy_conv2d_params;
 
-/** y[n,k,i,j] = bias[k] + sum over c, r, s of x[n, c, i*stride + r*dilation - padding, j*…] * w[k,c,r,s]: PyTorch's conv2d, a cross-correlation.
+/** y[n,k,i,j] = bias[k] + sum over c, r, s of x[n, c, i*stride + r*dilation - padding, j*…] * w[k,c,r,s]: PyTorch's conv2d, a cross-correlation;
+ *  then the activation.
  *  @param p      stride, padding and the like
  *  @param x     input, [N, C, H, W], floating
  *  @param w     weight, [K, C / groups, R, S]

@@ -213,6 +213,21 @@ hy_status hy_check_broadcasts_to(const hy_call *call, const char *what, const hy
                      hy_format_shape(to, wanted), to_what);
 }
 
+hy_status hy_check_activation(const hy_call *call, int32_t activation)
+{
+    enum { NO_PARAM = 1 };
+#define PARAM(name, value) 0
+    static const bool plain[] = {
+#define HY_UNARY(name, dtypes, param, forward, derivative, reads, low, high, doc) [HY_ACTIVATION(HY_UNARY_##name)] = param,
+#include "hybrid/ops.def"
+    };
+#undef PARAM
+    if (activation == HY_NO_ACTIVATION) return HY_OK;
+    HY_TRY(hy_check_integer(call, "activation", activation, HY_NO_ACTIVATION, HY_UNARY_COUNT));
+    if (plain[activation]) return HY_OK;
+    return hy_refuse(call, HY_BAD_ARGUMENT, "activation is %d, an operation with a parameter, expected one without", activation);
+}
+
 hy_status hy_check_axis(const hy_call *call, const hy_tensor *x, int32_t axis)
 {
     if (axis >= 0 && axis < x->ndim) return HY_OK;

@@ -73,6 +73,9 @@ hy_status hy_check_broadcast(const hy_call *call, const hy_tensor *t, int32_t ax
 /** Fails unless t broadcasts to exactly the shape of y. */
 hy_status hy_check_broadcasts_to(const hy_call *call, const char *what, const hy_tensor *t, const char *to_what, const hy_tensor *to);
 
+/** HY_NO_ACTIVATION, or an operation of ops.def without a parameter. */
+hy_status hy_check_activation(const hy_call *call, int32_t activation);
+
 hy_status hy_check_axis(const hy_call *call, const hy_tensor *x, int32_t axis);
 
 /** Fails unless low <= value <= high; a NaN fails. */

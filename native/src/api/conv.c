@@ -67,6 +67,7 @@ hy_status hy_conv2d(hy_device *device, const hy_conv2d_params *p, const hy_tenso
     HY_TRY(hy_check_optional_input(&call, "bias", bias, HY_ONLY(x->dtype)));
     HY_TRY(hy_check_output(&call, "output", y, HY_ONLY(x->dtype)));
     HY_TRY(check_conv_shapes(&call, p, x, w, bias, y));
+    HY_TRY(hy_check_activation(&call, p->activation));
     HY_DISPATCH(conv2d, p, x, w, bias, y);
 }
 

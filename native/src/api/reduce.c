@@ -96,7 +96,7 @@ static hy_status check_matmul_shapes(const hy_call *call, const hy_tensor *a, co
     return hy_check_shape(call, "output", y, ndim, shape);
 }
 
-hy_status hy_matmul(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias, const hy_tensor *y)
+hy_status hy_matmul(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias, int32_t activation, const hy_tensor *y)
 {
     HY_CALL("mat_mul", NULL);
     HY_TRY(hy_check_input(&call, "first operand", a, HY_SET_FLOATING));
@@ -104,5 +104,6 @@ hy_status hy_matmul(hy_device *device, const hy_tensor *a, const hy_tensor *b, c
     HY_TRY(hy_check_optional_input(&call, "bias", bias, HY_ONLY(a->dtype)));
     HY_TRY(hy_check_output(&call, "output", y, HY_ONLY(a->dtype)));
     HY_TRY(check_matmul_shapes(&call, a, b, bias, y));
-    HY_DISPATCH(matmul, a, b, bias, y);
+    HY_TRY(hy_check_activation(&call, activation));
+    HY_DISPATCH(matmul, a, b, bias, activation, y);
 }

@@ -66,6 +66,40 @@ public class LayerTests
         Check(new GELU(), v => v * phi[Array.IndexOf(x, v)]);
     });
 
+    private static readonly Module<Tensor, Tensor>[] Activations = [new ReLU(), new Sigmoid(), new Tanh(), new GELU()];
+
+    [TestCaseSource(nameof(Activations))]
+    public void SequentialFusesActivationsWithoutATrace(Module<Tensor, Tensor> activation)
+    {
+        Module<Tensor, Tensor>[] layers = [new Conv2d(2, 3, 3, padding: 1), activation, new Flatten(), new Linear(75, 11), activation, new Linear(11, 2)];
+        var model = new Sequential(layers);
+        var x = Tensor.Randn(4, 2, 5, 5);
+
+        (float[] Y, float[][] Gradients) Run(Func<Tensor, Tensor> forward)
+        {
+            model.ZeroGrad();
+            var input = x.Clone();
+            input.RequiresGrad = true;
+            var y = forward(input);
+            y.Square().Sum().Backward();
+            return (Values(y), [Values(input.Grad!), .. model.Parameters().Select(p => Values(p.Grad!))]);
+        }
+
+        var fused = Run(model.Forward);
+        var single = Run(t => layers.Aggregate(t, (value, layer) => layer.Forward(value)));
+        Assert.Multiple(() =>
+        {
+            Assert.That(fused.Y, Is.EqualTo(single.Y));
+            Assert.That(fused.Gradients, Is.EqualTo(single.Gradients));
+            Assert.That(model.NamedParameters().Select(p => p.Name),
+                Is.EqualTo(new[] { "0.weight", "0.bias", "3.weight", "3.bias", "5.weight", "5.bias" }));
+        });
+        using (NoGrad.Begin())
+        {
+            Assert.That(Values(model.Forward(x)), Is.EqualTo(fused.Y));
+        }
+    }
+
     [Test]
     public void DropoutDropsInTrainingOnlyAndBySeed()
     {

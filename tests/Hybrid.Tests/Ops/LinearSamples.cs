@@ -30,13 +30,23 @@ internal static class LinearSamples
                 n => Reference.Linear(n[0], n[1], n[2]));
             yield return new("Linear: three axes", OperationList.Random([2, 3, 4], [1, 4], [1]), t => F.Linear(t[0], t[1], t[2]),
                 n => Reference.Linear(n[0], n[1], n[2]));
+            foreach (var (activation, reference) in ActivationReferences)
+                yield return new($"Linear: {activation}", OperationList.Random([5, 4], [3, 4], [3]),
+                    t => F.Linear(t[0], t[1], t[2], activation), n => Reference.Linear(n[0], n[1], n[2]).Map(reference));
             yield return new("Linear: no sample", OperationList.Random([0, 4], [3, 4], [3]), t => F.Linear(t[0], t[1], t[2]),
                 n => Reference.Linear(n[0], n[1], n[2]));
         }
     }
 
+    /// <summary>Smooth ones, one whose gradient is made of its output and one whose gradient needs its input.</summary>
+    static (Activation, Func<double, double>)[] ActivationReferences =>
+        [(Activation.Tanh, Math.Tanh), (Activation.Sigmoid, x => 1 / (1 + Math.Exp(-x))), (Activation.Silu, x => x / (1 + Math.Exp(-x)))];
+
     static IEnumerable<Operation> Convolutions =>
     [
+        .. ActivationReferences.Select(a => new Operation($"Conv2d: {a.Item1}", OperationList.Random([2, 3, 5, 6], [4, 3, 3, 3], [4]),
+            t => F.Conv2d(t[0], t[1], t[2], activation: a.Item1),
+            n => Reference.Conv2d(n[0], n[1], n[2], (1, 1), (0, 0), (1, 1), 1).Map(a.Item2))),
         Conv("plain", [2, 3, 5, 6], [4, 3, 3, 3]),
         Conv("one by one", [2, 3, 4, 4], [5, 3, 1, 1]),
         Conv("padding", [1, 2, 5, 5], [3, 2, 3, 3], padding: (1, 1)),

@@ -24,14 +24,23 @@ public sealed class Sequential : Module<Tensor, Tensor>, IReadOnlyList<Module<Te
     /// <param name="module">The module.</param>
     public void Add(Module<Tensor, Tensor> module) => modules.Add(module);
 
-    /// <summary>Passes the input through all modules.</summary>
+    /// <summary>Passes the input through all modules. A linear or convolution layer with an activation behind it is one step, with the same
+    /// result.</summary>
     /// <param name="x">What the first module takes.</param>
     /// <returns>What the last module returns.</returns>
     public override Tensor Forward(Tensor x)
     {
-        foreach (var module in modules)
+        for (var i = 0; i < modules.Count; i++)
         {
-            x = module.Forward(x);
+            if (modules[i] is ITakesActivation layer && i + 1 < modules.Count && modules[i + 1] is IActivation activation)
+            {
+                x = layer.Forward(x, activation.Kind);
+                i++;
+            }
+            else
+            {
+                x = modules[i].Forward(x);
+            }
         }
         return x;
     }

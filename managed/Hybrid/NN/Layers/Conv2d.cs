@@ -1,7 +1,7 @@
 namespace Hybrid.NN;
 
 /// <summary>Two-dimensional convolution (a cross-correlation, as everywhere in deep learning). See PyTorch's <c>nn.Conv2d</c>.</summary>
-public sealed partial class Conv2d : Module<Tensor, Tensor>
+public sealed partial class Conv2d : Module<Tensor, Tensor>, ITakesActivation
 {
     private readonly Size2 stride;
     private readonly Size2 padding;
@@ -50,6 +50,9 @@ public sealed partial class Conv2d : Module<Tensor, Tensor>
     /// <returns>[N, outChannels, OH, OW] with OH = ⌊(H + 2 · padding − dilation · (kernel − 1) − 1) / stride⌋ + 1</returns>
     /// <exception cref="ShapeException">The channels do not match, or the window is larger than the padded input.</exception>
     public override Tensor Forward(Tensor x) => F.Conv2d(x, Weight, Bias, stride, padding, dilation, groups);
+
+    Tensor ITakesActivation.Forward(Tensor x, Activation activation) =>
+        F.Conv2d(x, Weight, Bias, stride, padding, dilation, groups, activation);
 
     /// <inheritdoc/>
     protected override string Describe()

@@ -1,7 +1,7 @@
 namespace Hybrid.NN;
 
 /// <summary>y = x Wᵀ + b. See PyTorch's <c>nn.Linear</c>.</summary>
-public sealed partial class Linear : Module<Tensor, Tensor>
+public sealed partial class Linear : Module<Tensor, Tensor>, ITakesActivation
 {
     /// <summary>A layer with weight and bias drawn uniformly from ±1 / √inFeatures.</summary>
     /// <param name="inFeatures">Extent of the input's last axis, 1 or more.</param>
@@ -28,6 +28,8 @@ public sealed partial class Linear : Module<Tensor, Tensor>
     /// <returns>[…, outFeatures]</returns>
     /// <exception cref="ShapeException">The last axis is not inFeatures long.</exception>
     public override Tensor Forward(Tensor x) => F.Linear(x, Weight, Bias);
+
+    Tensor ITakesActivation.Forward(Tensor x, Activation activation) => F.Linear(x, Weight, Bias, activation);
 
     /// <inheritdoc/>
     protected override string Describe() => $"{Weight.Shape[1]}, {Weight.Shape[0]}{(Bias is null ? ", bias: false" : "")}";

@@ -156,7 +156,7 @@ static hy_status forward(hy_device *device, const hy_conv2d_params *p, const pla
 {
     const int64_t groups = p->groups, k = y->shape[1] / groups, depth = w->view.strides[0], c = w->view.shape[1], pixels = pixels_of(y);
     grid windows_of_x = windows(p, &w->view, y, x, offset);
-    hy_gemm g = {.m = k, .n = pixels, .k = depth, .c = y->data, .c_row_stride = pixels, .c_col_stride = 1};
+    hy_gemm g = {.m = k, .n = pixels, .k = depth, .c = y->data, .c_row_stride = pixels, .c_col_stride = 1, .activation = p->activation};
     set_batch(&g, y->shape[0], groups);
     g.a = (hy_gemm_operand){.data = w->view.data, .vector_stride = depth, .k_stride = 1, .batch_strides = {0, k * depth}};
     g.b = (hy_gemm_operand){.data = x->view.data, .batch_strides = {x->view.strides[0], c * x->view.strides[1]}, .context = &windows_of_x};

@@ -1,6 +1,7 @@
 /* The blocked matrix product: the plan (what is cut where, by size alone) here, the typed loops in gemm_body.h. */
 #include "cpu/kernels/gemm.h"
 
+#include <math.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -20,6 +21,7 @@
 #define TASK_MACS (1 << 19)   /* … unless tasks would get shorter than some 10 µs */
 
 typedef struct plan {
+    hy_device *device;
     const hy_gemm *g;
     int64_t batch;
     int64_t a_panels, b_panels;   /* of the whole product */
@@ -121,8 +123,9 @@ static void cut(plan *p, int64_t size, int64_t width)
     }
 }
 
-static void make_plan(plan *p, const hy_gemm *g, int64_t size, int64_t width)
+static void make_plan(plan *p, hy_device *device, const hy_gemm *g, int64_t size, int64_t width)
 {
+    p->device = device;
     p->g = g;
     p->batch = 1;
     p->a_items = 1;
@@ -201,7 +204,7 @@ static hy_status run(hy_device *device, const hy_gemm *g, int64_t size, int64_t 
     int64_t items = 1;
     for (int d = 0; d < g->batch_ndim; d++) items *= g->batch_shape[d];
     if (items == 0 || g->m == 0 || g->n == 0) return HY_OK;
-    make_plan(&p, g, size, width);
+    make_plan(&p, device, g, size, width);
     return run_plan(device, &p, size, width, typed);
 }
 

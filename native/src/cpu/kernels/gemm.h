@@ -1,5 +1,5 @@
 /*
- * One blocked matrix product for every caller: C = prior + A · B, over a batch. What A and B are is said by how they are packed: a matrix
+ * One blocked matrix product for every caller: C = activation(A · B + bias), over a batch. What A and B are is said by how they are packed: a matrix
  * of any strides, or an image read as the columns of a convolution. Blocking follows Goto and van de Geijn, "Anatomy of high-performance
  * matrix multiplication" (2008), and BLIS (Van Zee and van de Geijn, 2015): panels of A (HY_TILE_ROWS rows) and of B (HY_TILE_WIDTH
  * columns) meet in a register tile.
@@ -40,6 +40,7 @@ typedef struct hy_gemm {
     const void *bias;                    /* added to C; NULL for none */
     int64_t bias_row_stride, bias_col_stride;
     int64_t bias_batch_strides[HY_MAX_DIMS];
+    int32_t activation;                  /* HY_ACTIVATION(op), applied at the end; HY_NO_ACTIVATION, 0, for none */
 } hy_gemm;
 
 /** Runs the product. The only failure is HY_OUT_OF_MEMORY, before C is touched. */
@@ -49,6 +50,14 @@ hy_status HY_ISA(hy_gemm_f64)(hy_device *device, const hy_gemm *g);
 /** The packing that the others build on: vectors that begin at rows[i], with `stride` between their elements. */
 void HY_ISA(hy_pack_rows_f32)(const float *const *rows, int64_t count, int64_t stride, int64_t width, int64_t kc, float *panel);
 void HY_ISA(hy_pack_rows_f64)(const double *const *rows, int64_t count, int64_t stride, int64_t width, int64_t kc, double *panel);
+
+/** Applies an activation to a matrix in place: what an epilogue does with a finished block. */
+static inline void hy_activate(hy_device *device, int32_t dtype, int32_t activation, void *c, int64_t rows, int64_t columns, int64_t row_stride,
+                               int64_t column_stride)
+{
+    hy_tensor t = {.data = c, .device = device, .dtype = dtype, .ndim = 2, .shape = {rows, columns}, .strides = {row_stride, column_stride}};
+    if (activation) device->backend.unary(device, activation - HY_ACTIVATION(0), 0, &t, &t);
+}
 
 /** Where a batch item begins, in elements. */
 static inline int64_t hy_gemm_batch_offset(const hy_gemm *g, const int64_t *strides, int64_t item)

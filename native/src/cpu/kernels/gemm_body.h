@@ -1,9 +1,11 @@
 /* The typed half of gemm.c, included once with `real` float and once double; T(name) carries the type's suffix. */
 
 #define WIDTH ((int64_t)(HY_TILE_VECTORS * HY_TILE_VECTOR / sizeof(real)))
+#define TYPE (sizeof(real) == 4 ? HY_FLOAT32 : HY_FLOAT64)
 #define LANES ((int64_t)(HY_TILE_VECTOR / sizeof(real)))
 
 typedef real T(vec) __attribute__((vector_size(HY_TILE_VECTOR)));
+typedef __typeof__((T(vec)){0} < 0) T(mask);
 typedef real T(vec_at) __attribute__((vector_size(HY_TILE_VECTOR), aligned(sizeof(real)), may_alias));
 typedef real T(quad) __attribute__((vector_size(4 * sizeof(real))));
 typedef real T(quad_at) __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(real)), may_alias));
@@ -77,9 +79,9 @@ typedef struct T(prior) {
     int64_t row_stride, col_stride;
 } T(prior);
 
-/* c = prior + A · B for `rows` rows, a constant where this is inlined, and all lanes. */
+/* c = prior + A · B for `rows` rows, a constant where this is inlined, and all lanes; what is below `low` becomes 0: relu, or nothing. */
 static inline __attribute__((always_inline)) void T(tile_rows)(const int rows, int64_t kc, const real *a, const real *b, int64_t b_stride,
-                                                               T(prior) prior, real *c, int64_t c_stride)
+                                                               T(prior) prior, real low, real *c, int64_t c_stride)
 {
     T(vec) sum[HY_TILE_ROWS][HY_TILE_VECTORS];
 #pragma GCC unroll 16
@@ -104,18 +106,18 @@ static inline __attribute__((always_inline)) void T(tile_rows)(const int rows, i
                 if (prior.col_stride) sum[i][j] += *(const T(vec_at) *)(at + j * LANES);
                 else sum[i][j] += *at;
             }
-            *(T(vec_at) *)(c + i * c_stride + j * LANES) = sum[i][j];
+            *(T(vec_at) *)(c + i * c_stride + j * LANES) = (T(vec))((T(mask))sum[i][j] & ~(sum[i][j] < low));
         }
     }
 }
 
 #define HY_TILE_CASE(n)                                                         \
     case n:                                                                     \
-        if (n <= HY_TILE_ROWS) T(tile_rows)(n, kc, a, b, b_stride, prior, c, c_stride); \
+        if (n <= HY_TILE_ROWS) T(tile_rows)(n, kc, a, b, b_stride, prior, low, c, c_stride); \
         break;
 
 static __attribute__((noinline)) void T(tile)(int64_t rows, int64_t kc, const real *a, const real *b, int64_t b_stride, T(prior) prior,
-                                              real *c, int64_t c_stride)
+                                              real low, real *c, int64_t c_stride)
 {
     switch (rows) {
         HY_TILE_CASE(1) HY_TILE_CASE(2) HY_TILE_CASE(3) HY_TILE_CASE(4) HY_TILE_CASE(5) HY_TILE_CASE(6) HY_TILE_CASE(7)
@@ -124,15 +126,16 @@ static __attribute__((noinline)) void T(tile)(int64_t rows, int64_t kc, const re
 }
 
 /* A tile whose columns are not all there or not side by side: through a full one. */
-static void T(tile_edge)(int64_t rows, int64_t columns, int64_t kc, const real *a, const real *b, int64_t b_stride, T(prior) prior, real *c,
-                         int64_t row_stride, int64_t col_stride)
+static void T(tile_edge)(int64_t rows, int64_t columns, int64_t kc, const real *a, const real *b, int64_t b_stride, T(prior) prior, real low,
+                         real *c, int64_t row_stride, int64_t col_stride)
 {
     _Alignas(64) real full[HY_TILE_ROWS * MAX_WIDTH];
-    T(tile)(rows, kc, a, b, b_stride, (T(prior)){0}, full, WIDTH);
+    T(tile)(rows, kc, a, b, b_stride, (T(prior)){0}, -INFINITY, full, WIDTH);
     for (int64_t i = 0; i < rows; i++) {
         for (int64_t j = 0; j < columns; j++) {
             real before = prior.at ? prior.at[i * prior.row_stride + j * prior.col_stride] : 0;
-            c[i * row_stride + j * col_stride] = full[i * WIDTH + j] + before;
+            real value = full[i * WIDTH + j] + before;
+            c[i * row_stride + j * col_stride] = value < low ? 0 : value;
         }
     }
 }
@@ -161,7 +164,8 @@ static T(target) T(target_of)(const plan *p, int64_t item, int64_t split)
 static void T(multiply_panels)(const plan *p, const block *k, const real *packed_a, const real *packed_b, const real *direct_b, T(target) t)
 {
     const hy_gemm *g = p->g;
-    bool first = k->k0 == k->k_begin;
+    bool first = k->k0 == k->k_begin, last = k->k0 + k->kc == k->k_end;
+    real low = last && p->splits == 1 && g->activation == HY_ACTIVATION(HY_UNARY_relu) ? 0 : -INFINITY;
     for (int64_t j = k->b_begin; j < k->b_end; j++) {
         int64_t column = j * WIDTH, columns = g->n - column < WIDTH ? g->n - column : WIDTH;
         bool direct = direct_b && columns == WIDTH;
@@ -177,8 +181,8 @@ static void T(multiply_panels)(const plan *p, const block *k, const real *packed
                 if (prior.at) prior.at += row * prior.row_stride + column * prior.col_stride;
             }
             bool whole = columns == WIDTH && t.col_stride == 1 && prior.col_stride <= 1;
-            if (whole) T(tile)(rows, k->kc, a, b, b_stride, prior, c, t.row_stride);
-            else T(tile_edge)(rows, columns, k->kc, a, b, b_stride, prior, c, t.row_stride, t.col_stride);
+            if (whole) T(tile)(rows, k->kc, a, b, b_stride, prior, low, c, t.row_stride);
+            else T(tile_edge)(rows, columns, k->kc, a, b, b_stride, prior, low, c, t.row_stride, t.col_stride);
         }
     }
 }
@@ -190,6 +194,15 @@ static void T(pack_a_panels)(const plan *p, const void *data, int64_t begin, int
         int64_t row = panel_start(g->m, p->a_panels, i);
         T(pack)(&g->a, data, row, panel_start(g->m, p->a_panels, i + 1) - row, HY_TILE_ROWS, k0, kc, to);
     }
+}
+
+/* What the tile's store has not done already, while the block is in the cache. */
+static void T(activate_block)(const plan *p, const block *k, T(target) t)
+{
+    const hy_gemm *g = p->g;
+    int64_t row = panel_start(g->m, p->a_panels, k->a_begin), rows = panel_start(g->m, p->a_panels, k->a_end) - row;
+    int64_t column = k->b_begin * WIDTH, columns = min(g->n, k->b_end * WIDTH) - column;
+    hy_activate(p->device, TYPE, g->activation, t.c + row * t.row_stride + column * t.col_stride, rows, columns, t.row_stride, t.col_stride);
 }
 
 /* One block of C: all of its k blocks, one after another. */
@@ -216,6 +229,7 @@ static void T(run_block)(const plan *p, int64_t task, real *scratch)
         T(multiply_panels)(p, &k, a, b_scratch, p->direct_b ? b_data + k.k0 * g->b.k_stride : NULL, target);
         k.k0 += k.kc;
     } while (k.k0 < k.k_end);
+    if (p->splits == 1 && g->activation != HY_ACTIVATION(HY_UNARY_relu)) T(activate_block)(p, &k, target);
 }
 
 static void T(run_blocks)(void *context, int64_t begin, int64_t end)
@@ -240,7 +254,7 @@ static void T(pack_ahead)(void *context, int64_t begin, int64_t end)
     }
 }
 
-/* C = bias + the sum of the partial products, always in the same order: unit = (item, row). */
+/* C = activation(bias + the sum of the partial products), always in the same order: unit = (item, row). */
 static void T(add_partials)(void *context, int64_t begin, int64_t end)
 {
     const plan *p = context;
@@ -254,6 +268,7 @@ static void T(add_partials)(void *context, int64_t begin, int64_t end)
         const real *bias = g->bias;
         if (bias) bias += hy_gemm_batch_offset(g, g->bias_batch_strides, item) + row * g->bias_row_stride;
         for (int64_t j = 0; j < g->n; j++) c[j * g->c_col_stride] = sum[j] + (bias ? bias[j * g->bias_col_stride] : 0);
+        hy_activate(p->device, TYPE, g->activation, c, 1, g->n, g->n * g->c_col_stride, g->c_col_stride);
     }
 }
 
@@ -265,4 +280,5 @@ hy_status HY_ISA(T(hy_gemm))(hy_device *device, const hy_gemm *g)
 
 #undef WIDTH
 #undef LANES
+#undef TYPE
 #undef HY_TILE_CASE

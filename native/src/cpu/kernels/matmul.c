@@ -29,9 +29,9 @@ static bool is_more_rows(const hy_gemm *g, int64_t a_stride, int64_t b_stride, i
     return g->m == 1 || (a_stride == g->m * g->a.vector_stride && c_stride == g->m * g->c_row_stride);
 }
 
-static hy_gemm describe(const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias, const hy_tensor *y)
+static hy_gemm describe(const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias, int32_t activation, const hy_tensor *y)
 {
-    hy_gemm g = {.m = y->shape[y->ndim - 2], .n = y->shape[y->ndim - 1], .k = a->shape[a->ndim - 1]};
+    hy_gemm g = {.m = y->shape[y->ndim - 2], .n = y->shape[y->ndim - 1], .k = a->shape[a->ndim - 1], .activation = activation};
     g.a = (hy_gemm_operand){.data = a->data, .vector_stride = a->strides[a->ndim - 2], .k_stride = a->strides[a->ndim - 1]};
     g.b = (hy_gemm_operand){.data = b->data, .vector_stride = b->strides[b->ndim - 1], .k_stride = b->strides[b->ndim - 2]};
     g.c = y->data;
@@ -123,13 +123,16 @@ static hy_status run_builtin(hy_device *device, int32_t dtype, const hy_gemm *g)
     gemv v;
     int64_t x_stride;
     if (g->m == 0 || g->n == 0) return HY_OK;
-    if (is_gemv(g, &v, &x_stride)) return run_gemv(device, dtype, &v, x_stride);
-    return HY_ISA(hy_gemm_run)(device, dtype, g);
+    if (!is_gemv(g, &v, &x_stride)) return HY_ISA(hy_gemm_run)(device, dtype, g);
+    hy_status status = run_gemv(device, dtype, &v, x_stride);
+    if (status == HY_OK) hy_activate(device, dtype, g->activation, v.y, 1, v.n, v.n * v.y_stride, v.y_stride);
+    return status;
 }
 
-hy_status HY_ISA(hy_matmul_builtin)(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias, const hy_tensor *y)
+hy_status HY_ISA(hy_matmul_builtin)(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias,
+                                      int32_t activation, const hy_tensor *y)
 {
-    hy_gemm g = describe(a, b, bias, y);
+    hy_gemm g = describe(a, b, bias, activation, y);
     return run_builtin(device, y->dtype, &g);
 }
 
@@ -164,9 +167,10 @@ static hy_status add_bias_first(hy_device *device, const hy_tensor *bias, const 
     return device->backend.copy(device, &rows, y);
 }
 
-hy_status HY_ISA(hy_matmul_blas)(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias, const hy_tensor *y)
+hy_status HY_ISA(hy_matmul_blas)(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias,
+                                   int32_t activation, const hy_tensor *y)
 {
-    hy_gemm g = describe(a, b, bias, y);
+    hy_gemm g = describe(a, b, bias, activation, y);
     blas_view va = view_for_blas(g.m, g.a.vector_stride, g.k, g.a.k_stride), vb = view_for_blas(g.n, g.b.vector_stride, g.k, g.b.k_stride);
     blas_view vc = view_for_blas(g.m, g.c_row_stride, g.n, g.c_col_stride);
     if (!hy_blas_exists() || !va.fits || !vb.fits || !vc.fits) return HY_UNSUPPORTED;
@@ -184,7 +188,7 @@ hy_status HY_ISA(hy_matmul_blas)(hy_device *device, const hy_tensor *a, const hy
         if (vc.across) hy_blas_gemm(y->dtype, vb.across, !va.across, g.n, g.m, g.k, bi, vb.ld, ai, va.ld, bias != NULL, ci, vc.ld);
         else hy_blas_gemm(y->dtype, va.across, !vb.across, g.m, g.n, g.k, ai, va.ld, bi, vb.ld, bias != NULL, ci, vc.ld);
     }
-    return HY_OK;
+    return activation ? device->backend.unary(device, activation - HY_ACTIVATION(0), 0, y, y) : HY_OK;
 }
 
 /*
@@ -210,11 +214,12 @@ static bool blas_is_faster(const hy_gemm *g, int32_t dtype)
     return (dtype == HY_FLOAT32 ? blas_speed[i].single : blas_speed[i].twice) > 1;
 }
 
-static hy_status matmul(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias, const hy_tensor *y)
+static hy_status matmul(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias, int32_t activation,
+                        const hy_tensor *y)
 {
-    hy_gemm g = describe(a, b, bias, y);
+    hy_gemm g = describe(a, b, bias, activation, y);
     if (blas_is_faster(&g, y->dtype)) {
-        hy_status status = HY_ISA(hy_matmul_blas)(device, a, b, bias, y);
+        hy_status status = HY_ISA(hy_matmul_blas)(device, a, b, bias, activation, y);
         if (status != HY_UNSUPPORTED) return status;
     }
     return run_builtin(device, y->dtype, &g);

@@ -44,7 +44,7 @@ static hy_status reference_conv2d(hy_device *device, const hy_conv2d_params *p, 
         const double start = bias ? hy_load(bias, k * bias->strides[0]) : 0;
         hy_store(y, e.at[0], start + output_element(p, x, w, e.index[0], k, e.index[2], e.index[3]));
     }
-    return HY_OK;
+    return p->activation ? device->backend.unary(device, p->activation - HY_ACTIVATION(0), 0, y, y) : HY_OK;
 }
 
 static double input_grad_element(const hy_conv2d_params *p, const hy_tensor *dy, const hy_tensor *w, int64_t n, int64_t channel, int64_t h,

@@ -9,7 +9,8 @@ static hy_tensor leading(const hy_tensor *t)
     return hy_first_slice(&rows, t->ndim - 1);
 }
 
-static hy_status reference_matmul(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias, const hy_tensor *y)
+static hy_status reference_matmul(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias,
+                                  int32_t activation, const hy_tensor *y)
 {
     const int64_t m = y->shape[y->ndim - 2], n = y->shape[y->ndim - 1], k = a->shape[a->ndim - 1];
     const int64_t *sa = a->strides + a->ndim - 2, *sb = b->strides + b->ndim - 2, *sy = y->strides + y->ndim - 2;
@@ -24,7 +25,7 @@ static hy_status reference_matmul(hy_device *device, const hy_tensor *a, const h
                     sum += hy_load(a, w.at[0] + i * sa[0] + l * sa[1]) * hy_load(b, w.at[1] + l * sb[0] + j * sb[1]);
                 hy_store(y, w.at[2] + i * sy[0] + j * sy[1], sum);
             }
-    return HY_OK;
+    return activation ? device->backend.unary(device, activation - HY_ACTIVATION(0), 0, y, y) : HY_OK;
 }
 
 void hy_reference_matmul(hy_backend *backend)
