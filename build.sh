@@ -15,6 +15,7 @@ help() {
 ./build.sh run        train on the embedded digits; arguments after -- go to hybrid: ./build.sh run -- info
 ./build.sh test       run every test, native and managed
 ./build.sh gen        regenerate the bindings from native/include/hybrid (gen --check: only say what would change)
+./build.sh bench      measure beside TorchSharp: bench [--filter TEXT] [--json FILE] [--alone: without TorchSharp]
 ./build.sh sanitize   run the native tests under the address, undefined-behaviour and thread sanitizers
 ./build.sh clean      delete everything that was built
 ./build.sh help       list the commands
@@ -62,7 +63,16 @@ build_native() {
 # Builds a project or the solution; on failure, and only then, shows what the compiler said.
 build_managed() {
   local log=build/dotnet.log
-  dotnet build "$1" -c "$configuration" -v quiet --nologo >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+  dotnet build "$@" -c "$configuration" -v quiet --nologo >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+}
+
+# Side by side needs libtorch, 600 MB unpacked, and on Debian 12 a newer system to run it in; alone needs neither.
+bench() {
+  local project=tests/Hybrid.Benchmarks side_by_side=true beside=("$root/tests/Hybrid.Benchmarks/newer-debian.sh")
+  [[ " $* " != *" --alone "* ]] || { side_by_side=false beside=(); }
+  build_managed $project -p:Peer=$side_by_side
+  cd "$caller"
+  exec "${beside[@]}" dotnet "$root/$project/bin/$configuration/net10.0/Hybrid.Benchmarks.dll" "$@"
 }
 
 generator() { dotnet run --project bindings/generator -c "$configuration" -- --root "$root" "$@"; }
@@ -118,6 +128,8 @@ case $command in
     install_missing; build_native; build_managed Hybrid.sln; run_tests ;;
   gen)
     install_missing; generator "$@" ;;
+  bench)
+    install_missing; build_native; bench "$@" ;;
   sanitize)
     install_missing; sanitize ;;
   clean)
