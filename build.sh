@@ -17,6 +17,7 @@ help() {
 ./build.sh gen        regenerate the bindings from native/include/hybrid (gen --check: only say what would change)
 ./build.sh bench      measure beside TorchSharp: bench [--filter TEXT] [--json FILE] [--alone: without TorchSharp]
 ./build.sh sanitize   run the native tests under the address, undefined-behaviour and thread sanitizers
+./build.sh cross      build the native core for arm64 Linux and run its tests under emulation
 ./build.sh clean      delete everything that was built
 ./build.sh help       list the commands
 EOF
@@ -36,9 +37,18 @@ missing_packages() {
 # As root, or through sudo where it needs no password or there is somebody to type one.
 may_install() { ((EUID == 0)) || { command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [[ -t 0 ]]; }; }; }
 
+# And for ./build.sh cross.
+missing_cross_packages() {
+  command -v aarch64-linux-gnu-gcc >/dev/null || echo gcc-aarch64-linux-gnu
+  command -v aarch64-linux-gnu-g++ >/dev/null || echo g++-aarch64-linux-gnu
+  command -v qemu-aarch64 >/dev/null || echo qemu-user
+  [[ -d /usr/src/googletest ]] || echo googletest
+}
+
+# Installs what is missing of the .NET SDK and of the packages that the given lists name.
 install_missing() {
-  local missing as_root=()
-  mapfile -t missing < <(missing_packages)
+  local missing as_root=() list
+  mapfile -t missing < <(missing_packages; for list in "$@"; do "$list"; done)
   if ((${#missing[@]})); then
     ((EUID == 0)) || as_root=(sudo)
     if ! command -v apt-get >/dev/null || ! may_install; then
@@ -113,6 +123,15 @@ sanitize() {
   done
 }
 
+# qemu-user 7.2 stops with an assertion of its own when a process with threads forks, so the one test that does is left out.
+cross() {
+  local directory=build/linux-arm64
+  cmake -S . -B $directory -G Ninja -DCMAKE_TOOLCHAIN_FILE=cmake/linux-arm64.cmake >/dev/null
+  cmake --build $directory -- --quiet
+  echo "The native tests for arm64:"
+  ctest --test-dir $directory --output-on-failure -j "$(nproc)" --progress --exclude-regex '^Parallel.AForkedChild'
+}
+
 command=${1:-build}
 (($# == 0)) || shift
 case $command in
@@ -132,6 +151,8 @@ case $command in
     install_missing; build_native; bench "$@" ;;
   sanitize)
     install_missing; sanitize ;;
+  cross)
+    install_missing missing_cross_packages; cross ;;
   clean)
     rm -rf build artifacts
     find . -type d \( -name bin -o -name obj \) -prune -exec rm -rf {} + ;;
