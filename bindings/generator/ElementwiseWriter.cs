@@ -83,7 +83,7 @@ internal static class ElementwiseWriter
     static void Table(StringBuilder text, string what, string type, string name, IEnumerable<string> rows)
     {
         text.Append($"    /// <summary>{what}; an operation's place is its enumerator's value.</summary>\n");
-        text.Append($"    internal static readonly IReadOnlyList<{type}> {name} =\n    [\n");
+        text.Append($"    internal static readonly {type}[] {name} =\n    [\n");
         foreach (var columns in rows)
         {
             text.Append($"        new({columns}),\n");

@@ -1,40 +1,74 @@
-using System.Runtime.InteropServices;
 using Hybrid.Bindings;
 
 namespace Hybrid;
 
-/// <summary>Walks the graph backward from its roots. A heap ordered by sequence number meets every consumer of a tensor before its producer, so a
+/// <summary>Walks the graph backward from its roots. A list ordered by sequence number meets every consumer of a tensor before its producer, so a
 /// node runs once, when its gradient is complete; nothing recurses, so depth is bounded by memory alone.</summary>
 /// <remarks>Every gradient on its way is a handle that the engine alone holds. Its elements may be overwritten where its storage has no other
-/// user either.</remarks>
+/// user either. A thread keeps one engine from walk to walk.</remarks>
 internal sealed class Engine
 {
-    static readonly Comparer<long> Falling = Comparer<long>.Create(static (a, b) => b.CompareTo(a));
+    [ThreadStatic]
+    static Engine? idle;
 
-    readonly PriorityQueue<Node, long> queue = new(Falling);
-    readonly Dictionary<Node, Tensor> pending = [];
     readonly TensorScope scope = TensorScope.Reusable();
-    readonly bool retainGraph;
-    readonly bool createGraph;
+    Pending[] pending = new Pending[16];   // the first `count`, by rising sequence number: the next to run is the last
+    int count;
+    Tensor?[] grads = new Tensor?[4];      // what one node computes
+    bool retainGraph;
+    bool createGraph;
 
     // Set by Autograd.Grad: the nodes whose gradients are wanted, in place of accumulation in leaves, and those that lie on the way to them.
-    readonly Dictionary<Node, Tensor?>? captures;
-    readonly HashSet<Node>? useful;
+    Dictionary<Node, Tensor?>? captures;
+    HashSet<Node>? useful;
 
-    Engine(bool retainGraph, bool createGraph, Dictionary<Node, Tensor?>? captures = null, HashSet<Node>? useful = null)
+    Engine()
     {
-        this.retainGraph = retainGraph;
-        this.createGraph = createGraph;
-        this.captures = captures;
-        this.useful = useful;
+    }
+
+    /// <summary>A node that waits for its turn, and the sum of the gradients that have reached it.</summary>
+    struct Pending(Node node, Tensor gradient)
+    {
+        internal readonly Node Node = node;
+        internal Tensor Gradient = gradient;
+    }
+
+    static Engine Start(bool retainGraph, bool createGraph)
+    {
+        var engine = idle ?? new Engine(); // a second one when a node's own code walks a graph
+        idle = null;
+        engine.retainGraph = retainGraph;
+        engine.createGraph = createGraph;
+        return engine;
+    }
+
+    /// <summary>Lets go of everything, whether the walk ended well or not, and keeps the engine for the thread's next.</summary>
+    void Finish()
+    {
+        for (; count > 0; count--)
+        {
+            pending[count - 1].Gradient.Dispose();
+            pending[count - 1] = default;
+        }
+        Array.Clear(grads);
+        captures = null;
+        useful = null;
+        idle = this;
     }
 
     /// <summary>See <see cref="Tensor.Backward"/>.</summary>
     internal static void Backward(Tensor root, Tensor? gradient, bool retainGraph, bool createGraph)
     {
-        var engine = new Engine(retainGraph, createGraph);
-        engine.AddRoot(root, gradient, nameof(Backward));
-        engine.Run();
+        var engine = Start(retainGraph, createGraph);
+        try
+        {
+            engine.AddRoot(root, gradient, nameof(Backward));
+            engine.Run();
+        }
+        finally
+        {
+            engine.Finish();
+        }
     }
 
     /// <summary>See <see cref="Autograd"/>; null for an input that was not used.</summary>
@@ -45,12 +79,21 @@ internal sealed class Engine
         {
             captures[input.GradEdge!] = null;
         }
-        var engine = new Engine(retainGraph, createGraph, captures, FindUseful(outputs, captures));
-        for (var i = 0; i < outputs.Length; i++)
+        var engine = Start(retainGraph, createGraph);
+        try
         {
-            engine.AddRoot(outputs[i], i < gradients.Length ? gradients[i] : null, nameof(Autograd.Grad));
+            engine.captures = captures;
+            engine.useful = FindUseful(outputs, captures);
+            for (var i = 0; i < outputs.Length; i++)
+            {
+                engine.AddRoot(outputs[i], i < gradients.Length ? gradients[i] : null, nameof(Autograd.Grad));
+            }
+            engine.Run();
         }
-        engine.Run();
+        finally
+        {
+            engine.Finish();
+        }
         var result = new Tensor?[inputs.Length];
         for (var i = 0; i < inputs.Length; i++)
         {
@@ -92,10 +135,11 @@ internal sealed class Engine
     void Run()
     {
         using var mode = GradMode.Set(createGraph);
-        while (queue.TryDequeue(out var node, out _))
+        while (count > 0)
         {
-            pending.Remove(node, out var g);
-            Step(node, g!);
+            var next = pending[--count];
+            pending[count] = default;
+            Step(next.Node, next.Gradient);
         }
     }
 
@@ -111,15 +155,18 @@ internal sealed class Engine
             g.Dispose();
             return;
         }
-        var grads = new Tensor?[edges.Length];
+        if (grads.Length < edges.Length)
+        {
+            grads = new Tensor?[edges.Length];
+        }
         if (node.OwnsTemporaries)
         {
             scope.Enter();
         }
         try
         {
-            node.Backward(g, grads);
-            for (var i = 0; i < grads.Length; i++)
+            node.Backward(g, grads.AsSpan(0, edges.Length));
+            for (var i = 0; i < edges.Length; i++)
             {
                 grads[i] = edges[i] is null || grads[i] is not { } gradient ? null : Own(gradient);
             }
@@ -136,10 +183,11 @@ internal sealed class Engine
         {
             g.Dispose();
         }
-        for (var i = 0; i < grads.Length; i++)
+        for (var i = 0; i < edges.Length; i++)
         {
             if (grads[i] is { } gradient)
             {
+                grads[i] = null;
                 Deliver(edges[i]!, gradient);
             }
         }
@@ -185,12 +233,7 @@ internal sealed class Engine
         }
         else if (target is not AccumulateGrad accumulate)
         {
-            ref var slot = ref CollectionsMarshal.GetValueRefOrAddDefault(pending, target, out var met);
-            slot = met ? Sum(slot!, gradient) : gradient;
-            if (!met)
-            {
-                queue.Enqueue(target, target.Sequence);
-            }
+            AddPending(target, gradient);
         }
         else if (captures is not null)
         {
@@ -200,6 +243,44 @@ internal sealed class Engine
         {
             Accumulate(accumulate.Leaf, gradient);
         }
+    }
+
+    /// <summary>Adds to the gradient of a node that waits, or has it wait.</summary>
+    void AddPending(Node target, Tensor gradient)
+    {
+        var place = Find(target.Sequence);
+        if (place > 0 && ReferenceEquals(pending[place - 1].Node, target))
+        {
+            ref var earlier = ref pending[place - 1].Gradient;
+            earlier = Sum(earlier, gradient);
+            return;
+        }
+        if (count == pending.Length)
+        {
+            Array.Resize(ref pending, 2 * count);
+        }
+        Array.Copy(pending, place, pending, place + 1, count - place);
+        pending[place] = new(target, gradient);
+        count++;
+    }
+
+    /// <summary>How many nodes that wait have this sequence number or a lower one.</summary>
+    int Find(long sequence)
+    {
+        int low = 0, high = count;
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            if (pending[middle].Node.Sequence <= sequence)
+            {
+                low = middle + 1;
+            }
+            else
+            {
+                high = middle;
+            }
+        }
+        return low;
     }
 
     /// <summary>The sum of two gradients whose handles it takes over.</summary>

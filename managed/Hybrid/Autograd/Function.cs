@@ -73,7 +73,7 @@ public abstract class Function
             // Forward gave back one of its inputs, which must not become the result of this node.
             output = output.Detach();
         }
-        output.SetNode(new FunctionNode(this, context, inputs, output));
+        output.SetNode(new FunctionNode(this, context, inputs));
         return output;
     }
 
@@ -100,7 +100,7 @@ internal sealed class FunctionNode : Node
     readonly SavedTensor[] saved;
     readonly Shape[] shapes;
 
-    internal FunctionNode(Function function, Function.Context context, ReadOnlySpan<Tensor> inputs, Tensor output) : base(function.GetType().Name, inputs!)
+    internal FunctionNode(Function function, Function.Context context, ReadOnlySpan<Tensor> inputs) : base(function.GetType().Name, inputs!)
     {
         this.function = function;
         this.context = context;
@@ -113,7 +113,7 @@ internal sealed class FunctionNode : Node
         saved = new SavedTensor[context.Kept.Count];
         for (var i = 0; i < saved.Length; i++)
         {
-            saved[i] = ReferenceEquals(context.Kept[i], output) ? SaveOutput(output) : Save(context.Kept[i]);
+            saved[i] = Save(context.Kept[i]);
         }
         context.Kept.Clear();
     }

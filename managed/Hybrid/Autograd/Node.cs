@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
 namespace Hybrid;
 
 /// <summary>A recorded operation: what the graph is made of. It knows where gradients of its inputs go, and computes them from the gradient of
@@ -8,7 +11,9 @@ internal abstract class Node
 {
     static long lastSequence;
 
-    readonly Node?[] edges;
+    readonly int inputs;
+    readonly Node?[]? manyEdges;   // of an operation with more inputs than FewEdges holds
+    FewEdges fewEdges;
     SavedTensor? saved;
 
     /// <summary>Records an edge for each input that requires a gradient.</summary>
@@ -17,7 +22,9 @@ internal abstract class Node
     protected Node(string name, ReadOnlySpan<Tensor?> inputs)
     {
         Name = name;
-        edges = inputs.Length == 0 ? [] : new Node?[inputs.Length];
+        this.inputs = inputs.Length;
+        manyEdges = inputs.Length <= FewEdges.Length ? null : new Node?[inputs.Length];
+        var edges = MutableEdges;
         for (var i = 0; i < inputs.Length; i++)
         {
             edges[i] = inputs[i]?.GradEdge;
@@ -31,7 +38,9 @@ internal abstract class Node
     internal long Sequence { get; }
 
     /// <summary>Where the gradients of the inputs go; null where none is wanted.</summary>
-    internal ReadOnlySpan<Node?> Edges => edges;
+    internal ReadOnlySpan<Node?> Edges => MutableEdges;
+
+    Span<Node?> MutableEdges => manyEdges ?? MemoryMarshal.CreateSpan(ref fewEdges[0], inputs);
 
     /// <summary>Whether temporaries that <see cref="Backward"/> creates may be disposed when it returns. Not so where it is a user's code.</summary>
     internal virtual bool OwnsTemporaries => true;
@@ -55,14 +64,20 @@ internal abstract class Node
 
     /// <summary>Whether the gradient of an input is wanted.</summary>
     /// <param name="input">its place in the constructor's list</param>
-    protected bool NeedsGrad(int input) => edges[input] is not null;
+    protected bool NeedsGrad(int input) => Edges[input] is not null;
 
-    /// <summary>Keeps an input, or a temporary, for <see cref="Backward"/>. The node holds its own reference to the memory: a temporary can be
-    /// disposed at once.</summary>
-    protected SavedTensor Save(Tensor tensor) => saved = new SavedTensor(this, tensor, isOutput: false, saved);
+    /// <summary>Keeps an input, the output or a temporary for <see cref="Backward"/>. The node holds its own reference to the memory: a temporary
+    /// can be disposed at once.</summary>
+    protected SavedTensor Save(Tensor tensor) => saved = new SavedTensor(this, tensor, saved);
 
-    /// <summary>Keeps the node's own output for <see cref="Backward"/>, without a reference from node to output.</summary>
-    protected SavedTensor SaveOutput(Tensor output) => saved = new SavedTensor(this, output, isOutput: true, saved);
+    /// <summary>The edges of nearly every operation, without an array of their own.</summary>
+    [InlineArray(Length)]
+    struct FewEdges
+    {
+        internal const int Length = 3;
+
+        Node? first;
+    }
 }
 
 /// <summary>Where gradients of a leaf end: in its <see cref="Tensor.Grad"/>.</summary>

@@ -2,23 +2,22 @@ namespace Hybrid;
 
 /// <summary>A tensor that a <see cref="Node"/> keeps for its gradient: it holds the memory even when the tensor itself is disposed, and notices
 /// when the elements were written in between.</summary>
+/// <remarks>A node and its output hold each other where the output is saved. That is harmless: neither has a finalizer, and
+/// <see cref="Release"/> parts them.</remarks>
 internal sealed class SavedTensor
 {
     readonly Node owner;
-    readonly bool isOutput;
     readonly int version;
-    Tensor tensor;
+    Tensor? tensor;
     Storage? storage;
-    bool ownsHandle;     // an output is saved by a handle of its own, so that node and output do not hold each other
+    bool ownsHandle;     // it replaced the tensor, which was disposed
 
-    internal SavedTensor(Node owner, Tensor tensor, bool isOutput, SavedTensor? next)
+    internal SavedTensor(Node owner, Tensor tensor, SavedTensor? next)
     {
         this.owner = owner;
-        this.isOutput = isOutput;
+        this.tensor = tensor;
         storage = tensor.LiveStorage.AddReference();
         version = storage.Version;
-        this.tensor = isOutput ? tensor.NewAlias() : tensor;
-        ownsHandle = isOutput;
         Next = next;
     }
 
@@ -29,7 +28,7 @@ internal sealed class SavedTensor
     /// <exception cref="InvalidOperationException">It was written in place or converted since, or the graph has been freed.</exception>
     public Tensor Unpack()
     {
-        if (storage is null)
+        if (tensor is null || storage is null)
         {
             throw new InvalidOperationException(
                 $"Backward: what {owner.Name} had saved was freed by an earlier Backward through it; call that one with retainGraph: true");
@@ -40,11 +39,6 @@ internal sealed class SavedTensor
                 $"Backward: a tensor of shape {tensor.Shape} was modified in place by {storage.Writer} after {owner.Name} saved it for its gradient "
                 + $"(version {storage.Version}, expected {version})");
         }
-        if (!tensor.IsDisposed && !ReferenceEquals(tensor.LiveStorage, storage))
-        {
-            throw new InvalidOperationException(
-                $"Backward: a tensor of shape {tensor.Shape} was moved to another dtype or device after {owner.Name} saved it for its gradient");
-        }
         if (tensor.IsDisposed)
         {
             var alias = tensor.Alias(storage);
@@ -52,9 +46,10 @@ internal sealed class SavedTensor
             tensor = alias;
             ownsHandle = true;
         }
-        if (isOutput && GradMode.IsEnabled)
+        else if (!ReferenceEquals(tensor.LiveStorage, storage))
         {
-            tensor.SetEdge(owner);
+            throw new InvalidOperationException(
+                $"Backward: a tensor of shape {tensor.Shape} was moved to another dtype or device after {owner.Name} saved it for its gradient");
         }
         return tensor;
     }
@@ -63,8 +58,9 @@ internal sealed class SavedTensor
     {
         if (ownsHandle)
         {
-            tensor.Dispose();
+            tensor?.Dispose();
         }
+        tensor = null;
         storage?.Release();
         storage = null;
     }

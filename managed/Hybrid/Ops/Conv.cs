@@ -96,7 +96,7 @@ namespace Hybrid
             public ConvNode(HyConv2dParams p, Tensor x, Tensor w, Tensor? bias, Activation activation, Tensor y) : base("Conv2d", [x, w, bias])
             {
                 (this.p, this.activation, input, weight) = (p, activation, x.Shape, w.Shape);
-                this.y = activation == Activation.None ? null : SaveOutput(y);
+                this.y = activation == Activation.None ? null : Save(y);
                 this.x = NeedsGrad(1) ? Save(x) : null;
                 this.w = NeedsGrad(0) ? Save(w) : null;
             }

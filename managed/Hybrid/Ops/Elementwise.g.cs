@@ -311,7 +311,7 @@ public partial class Tensor
 internal static partial class ElementwiseOps
 {
     /// <summary>The operations of one operand; an operation's place is its enumerator's value.</summary>
-    internal static readonly IReadOnlyList<UnaryInfo> UnaryOps =
+    internal static readonly UnaryInfo[] UnaryOps =
     [
         new(HyUnaryOp.Neg, "neg", "-x", false, Reads.None, null, 0, -3, 3),
         new(HyUnaryOp.Abs, "abs", "x > 0 ? x : 0 - x", false, Reads.Input, null, 0, -3, 3),
@@ -341,7 +341,7 @@ internal static partial class ElementwiseOps
     ];
 
     /// <summary>The operations of two operands; an operation's place is its enumerator's value.</summary>
-    internal static readonly IReadOnlyList<BinaryInfo> BinaryOps =
+    internal static readonly BinaryInfo[] BinaryOps =
     [
         new(HyBinaryOp.Add, "add", "a + b", false, false, -3, 3, -3, 3),
         new(HyBinaryOp.Sub, "sub", "a - b", false, false, -3, 3, -3, 3),
@@ -353,7 +353,7 @@ internal static partial class ElementwiseOps
     ];
 
     /// <summary>The comparisons and logical operations; an operation's place is its enumerator's value.</summary>
-    internal static readonly IReadOnlyList<CompareInfo> CompareOps =
+    internal static readonly CompareInfo[] CompareOps =
     [
         new(HyCompareOp.Eq, "eq", "a == b"),
         new(HyCompareOp.Ne, "ne", "a != b"),

@@ -6,6 +6,8 @@ namespace Hybrid;
 /// in ops.def, from which the other half of this class is generated.</summary>
 internal static unsafe partial class ElementwiseOps
 {
+    // Reading a static member runs the initialisers of all of them, so operations that are not recorded read none: it is a good part of what
+    // the first operation of a process would cost.
     static readonly string[] UnaryNames = Enum.GetNames<HyUnaryOp>();
     static readonly string[] BinaryNames = Enum.GetNames<HyBinaryOp>();
     static readonly string[] CompareNames = Enum.GetNames<HyCompareOp>();
@@ -56,7 +58,7 @@ internal static unsafe partial class ElementwiseOps
         }
         var x = a.To(dtype);
         var y = b.To(dtype);
-        var result = Broadcast(BinaryNames[(int)op], x, y, dtype);
+        var result = x.Extents.SequenceEqual(y.Extents) ? Tensor.NewResult(x.Extents, dtype, x.Device) : Broadcast(BinaryNames[(int)op], x, y, dtype);
         fixed (HyTensor* px = x, py = y, pr = result)
         {
             Native.Binary(px->Device, op, px, py, pr);
@@ -102,7 +104,7 @@ internal static unsafe partial class ElementwiseOps
         var dtype = DTypes.Promote(a, b);
         var x = a.To(dtype);
         var y = b.To(dtype);
-        var result = Broadcast(CompareNames[(int)op], x, y, DType.Bool);
+        var result = x.Extents.SequenceEqual(y.Extents) ? Tensor.NewResult(x.Extents, DType.Bool, x.Device) : Broadcast(CompareNames[(int)op], x, y, DType.Bool);
         fixed (HyTensor* px = x, py = y, pr = result)
         {
             Native.Compare(px->Device, op, px, py, pr);
@@ -182,9 +184,7 @@ internal static unsafe partial class ElementwiseOps
     };
 
     static Tensor Broadcast(string name, Tensor a, Tensor b, DType dtype) =>
-        a.Extents.SequenceEqual(b.Extents)
-            ? Tensor.NewResult(a.Extents, dtype, a.Device)
-            : Tensor.NewResult(Shape.Broadcast(a.Shape, b.Shape, name), dtype, a.Device);
+        Tensor.NewResult(Shape.Broadcast(a.Shape, b.Shape, name), dtype, a.Device);
 
     static void DisposeCast(Tensor used, Tensor given)
     {
@@ -207,7 +207,7 @@ internal static unsafe partial class ElementwiseOps
             this.p = p;
             var reads = UnaryOps[(int)op].Reads;
             this.x = reads is Reads.Input or Reads.Both ? Save(x) : null;
-            this.y = reads is Reads.Output or Reads.Both ? SaveOutput(y) : null;
+            this.y = reads is Reads.Output or Reads.Both ? Save(y) : null;
         }
 
         /// <inheritdoc/>

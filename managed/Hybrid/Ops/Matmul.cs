@@ -24,7 +24,7 @@ namespace Hybrid
             if (Dim == 1)
                 return Unsqueeze(0).MatMul(other).Squeeze(-2);
             return Dim > 2 && other.Dim == 2
-                ? MatMulOps.Rows(this, x => MatMulOps.MatMul(x, other), other.Shape[1])
+                ? MatMulOps.FromRows(MatMulOps.MatMul(MatMulOps.Rows(this), other), this)
                 : MatMulOps.MatMul(this, other);
         }
     }
@@ -32,14 +32,18 @@ namespace Hybrid
     /// <summary>The matrix products' forward and backward.</summary>
     internal static class MatMulOps
     {
-        /// <summary>Applies an operation on the rows [R, K] of x [..., K]; the result is [..., columns].</summary>
-        internal static Tensor Rows(Tensor x, Func<Tensor, Tensor> f, long columns)
+        /// <summary>x [..., K] as rows [R, K].</summary>
+        internal static Tensor Rows(Tensor x) => x.Dim == 2 ? x : x.Reshape(Shape.Product(x.Extents[..^1]), x.Extents[^1]);
+
+        /// <summary>A result of these rows, [R, N], with x's leading axes: [..., N].</summary>
+        internal static Tensor FromRows(Tensor y, Tensor x)
         {
+            if (x.Dim == 2)
+                return y;
             Span<long> shape = stackalloc long[x.Dim];
-            x.Shape.AsSpan().CopyTo(shape);
-            var y = f(x.Dim == 2 ? x : x.Reshape(Shape.Product(shape[..^1]), shape[^1]));
-            shape[^1] = columns;
-            return x.Dim == 2 ? y : y.Reshape(shape);
+            x.Extents.CopyTo(shape);
+            shape[^1] = y.Extents[1];
+            return y.Reshape(shape);
         }
 
         internal static unsafe Tensor MatMul(Tensor a, Tensor b)
@@ -55,17 +59,34 @@ namespace Hybrid
         internal static unsafe Tensor Linear(Tensor x, Tensor weight, Tensor? bias, Activation activation)
         {
             var y = Tensor.NewResult(new Shape(x.Shape[0], weight.Shape[0]), x.DType, x.Device);
-            using (NoGrad.Begin())
-            using (var transposed = weight.T)
-                fixed (HyTensor* px = x, pw = transposed, pb = bias, py = y)
-                    Native.Matmul(x.Device.Handle, px, pw, pb, activation.Code(), py);
+            fixed (HyTensor* px = x, pw = weight, pb = bias, py = y)
+            {
+                var transposed = weight.TransposedView();
+                Native.Matmul(px->Device, px, &transposed, pb, activation.Code(), py);
+            }
             if (GradMode.Records(x, weight, bias))
                 y.SetNode(new LinearNode(x, weight, bias, activation, y));
             return y;
         }
 
-        static Shape ProductShape(Shape a, Shape b)
+        /// <summary>aᵀ · b of two matrices.</summary>
+        static unsafe Tensor TransposedMatMul(Tensor a, Tensor b)
         {
+            if (GradMode.Records(a, b))
+                return MatMul(a.T, b);
+            var y = Tensor.NewResult(new Shape(a.Extents[1], b.Extents[1]), a.DType, a.Device);
+            fixed (HyTensor* pa = a, pb = b, py = y)
+            {
+                var transposed = a.TransposedView();
+                Native.Matmul(pa->Device, &transposed, pb, null, Constants.NoActivation, py);
+            }
+            return y;
+        }
+
+        static Shape ProductShape(in Shape a, in Shape b)
+        {
+            if (a.Count == 2 && b.Count == 2)
+                return new Shape(a[0], b[1]);
             var batch = Shape.Broadcast(new Shape(a.AsSpan()[..^2]), new Shape(b.AsSpan()[..^2]), "MatMul");
             return new Shape([.. batch.AsSpan(), a[^2], b[^1]]);
         }
@@ -101,7 +122,7 @@ namespace Hybrid
                 this.activation = activation;
                 this.x = NeedsGrad(1) ? Save(x) : null;
                 this.weight = NeedsGrad(0) ? Save(weight) : null;
-                this.y = activation == Activation.None ? null : SaveOutput(y);
+                this.y = activation == Activation.None ? null : Save(y);
             }
 
             public override void Backward(Tensor g, Span<Tensor?> grads)
@@ -110,7 +131,7 @@ namespace Hybrid
                 if (NeedsGrad(0))
                     grads[0] = MatMul(g, weight!.Unpack());
                 if (NeedsGrad(1))
-                    grads[1] = MatMul(g.T, x!.Unpack());
+                    grads[1] = TransposedMatMul(g, x!.Unpack());
                 if (NeedsGrad(2))
                     grads[2] = g.Sum(0);
             }
@@ -146,7 +167,7 @@ namespace Hybrid.NN
             Checks.Floating("Linear", x);
             if (activation.NeedsInput() && GradMode.Records(x, weight, bias))
                 return activation.Apply(Linear(x, weight, bias));
-            return MatMulOps.Rows(x, rows => MatMulOps.Linear(rows, weight, bias, activation), weight.Shape[0]);
+            return MatMulOps.FromRows(MatMulOps.Linear(MatMulOps.Rows(x), weight, bias, activation), x);
         }
     }
 }

@@ -201,20 +201,28 @@ internal static class ReduceOps
     /// <summary>x reduced over dims (all when empty).</summary>
     internal static Tensor Reduce(HyReduceOp op, Tensor x, ReadOnlySpan<int> dims, bool keepDim)
     {
-        var name = op is HyReduceOp.Max or HyReduceOp.Min ? $"A{op}" : op.ToString();
+        var name = op switch
+        {
+            HyReduceOp.Sum => "Sum",
+            HyReduceOp.Mean => "Mean",
+            HyReduceOp.Prod => "Prod",
+            HyReduceOp.Max => "AMax",
+            _ => "AMin",
+        };
         var kept = KeptShape(name, x.Shape, dims);
         return Reduce(op, name, x, kept, keepDim ? kept : WithoutReduced(x.Shape, dims));
     }
 
     /// <summary>x reduced to kept (1 on each reduced axis); the result has the shape `output`, kept or kept less its reduced
     /// axes.</summary>
-    static unsafe Tensor Reduce(HyReduceOp op, string name, Tensor x, Shape kept, Shape output)
+    static unsafe Tensor Reduce(HyReduceOp op, string name, Tensor x, in Shape kept, in Shape output)
     {
         var y = Tensor.NewResult(output, op == HyReduceOp.Sum && x.DType is DType.UInt8 or DType.Bool ? DType.Int64 : x.DType, x.Device);
-        using (NoGrad.Begin())
-        using (var view = y.View(kept))
-            fixed (HyTensor* px = x, py = view)
-                Native.Reduce(x.Device.Handle, op, px, py);
+        fixed (HyTensor* px = x, py = y)
+        {
+            var view = y.ViewAs(kept);
+            Native.Reduce(px->Device, op, px, &view);
+        }
         if (GradMode.Records(x))
             y.SetNode(op switch
             {
@@ -344,7 +352,7 @@ internal static class ReduceOps
         {
             this.kept = kept;
             this.x = Save(x);
-            this.y = SaveOutput(y);
+            this.y = Save(y);
         }
 
         public override void Backward(Tensor g, Span<Tensor?> grads)

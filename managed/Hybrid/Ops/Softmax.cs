@@ -62,7 +62,7 @@ internal static class SoftmaxOps
         public SoftmaxNode(string name, Tensor x, Tensor y, int axis, bool logarithm) : base(name, [x])
         {
             (this.axis, this.logarithm) = (axis, logarithm);
-            output = SaveOutput(y);
+            output = Save(y);
         }
 
         public override unsafe void Backward(Tensor g, Span<Tensor?> grads)

@@ -214,12 +214,12 @@ public unsafe partial class Tensor
         Span<long> kept = stackalloc long[NumDims];
         kept.Fill(1);
         shape.AsSpan().CopyTo(kept[(NumDims - shape.Count)..]);
-        using var sum = NewResult(kept, DType, Device);
-        fixed (HyTensor* px = this, py = sum)
+        var y = NewResult(shape, DType, Device);
+        fixed (HyTensor* px = this, py = y)
         {
-            Native.Reduce(px->Device, HyReduceOp.Sum, px, py);
+            var view = y.ViewAs(kept);
+            Native.Reduce(px->Device, HyReduceOp.Sum, px, &view);
         }
-        var y = sum.NewView(sum.Extents[^shape.Count..], sum.StrideSpan[^shape.Count..]);
         if (GradMode.Records(this))
         {
             y.SetNode(new SumToShapeNode(this));

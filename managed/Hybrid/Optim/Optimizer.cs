@@ -12,6 +12,7 @@ namespace Hybrid.Optim;
 public abstract partial class Optimizer
 {
     private readonly Tensor[] parameters;
+    private readonly ParamGroup[] groupOf;   // of each parameter
     private readonly OptimizerState?[] states;
 
     /// <summary>An optimiser of these groups.</summary>
@@ -23,10 +24,12 @@ public abstract partial class Optimizer
     protected Optimizer(IEnumerable<ParamGroup> groups, double learningRate, double weightDecay)
     {
         ArgumentNullException.ThrowIfNull(groups);
+        Name = GetType().Name;
         Require.NotNegative(Name, nameof(learningRate), learningRate);
         Require.NotNegative(Name, nameof(weightDecay), weightDecay);
         ParamGroups = [.. groups];
         parameters = [.. ParamGroups.SelectMany(static g => g.Parameters)];
+        groupOf = [.. ParamGroups.SelectMany(static g => g.Parameters.Select(_ => g))];
         if (parameters.Length == 0)
         {
             throw new ArgumentException($"{Name}: there is no parameter to optimise, expected at least one");
@@ -68,7 +71,7 @@ public abstract partial class Optimizer
     /// parameter.</summary>
     protected abstract IReadOnlyList<string> StateNames { get; }
 
-    private string Name => GetType().Name;
+    private string Name { get; }
 
     /// <summary>Drops the gradients of all parameters. PyTorch's <c>zero_grad</c>.</summary>
     /// <remarks>Gradients that <see cref="Tensor.Backward"/> made go back to the allocator at once: Clone a gradient that you want to
@@ -89,19 +92,15 @@ public abstract partial class Optimizer
     public void Step()
     {
         using var noGrad = NoGrad.Begin();
-        var i = 0;
-        foreach (var group in ParamGroups)
+        for (var i = 0; i < parameters.Length; i++)
         {
-            foreach (var parameter in group.Parameters)
+            var parameter = parameters[i];
+            if (parameter.Grad is { } gradient)
             {
-                if (parameter.Grad is { } gradient)
-                {
-                    var state = states[i] ??= NewState(parameter);
-                    Update(parameter, gradient, group, state, state.Steps + 1);
-                    state.Steps++;
-                    parameter.LiveStorage.Written(Name);
-                }
-                i++;
+                var state = states[i] ??= NewState(parameter);
+                Update(parameter, gradient, groupOf[i], state, state.Steps + 1);
+                state.Steps++;
+                parameter.LiveStorage.Written(Name);
             }
         }
     }

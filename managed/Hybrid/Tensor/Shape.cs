@@ -175,11 +175,10 @@ public readonly struct Shape : IEquatable<Shape>
             {
                 return 0;
             }
-            if (product > long.MaxValue / extent)
+            if (Math.BigMul(product, extent, out product) != 0 || product < 0)
             {
                 throw new ShapeException($"Shape: {Format(extents)} has more elements than can be counted");
             }
-            product *= extent;
         }
         return product;
     }

@@ -4,37 +4,40 @@ namespace Hybrid;
 
 /// <summary>A block of a device's memory that tensors share: counted, so that disposing the last tensor gives it back at once, and
 /// finalizable, so that it goes back too when nobody disposes anything.</summary>
-/// <remarks>Nobody is told when native memory is scarce, least of all the garbage collector, for which a tensor is 200 bytes however much it
-/// holds. So allocation itself watches: when live bytes outgrow what survived the last collection twofold, it collects.</remarks>
+/// <remarks>
+/// <para>Nobody is told when native memory is scarce, least of all the garbage collector, for which a tensor is 200 bytes however much it
+/// holds. So allocation itself watches: when live bytes outgrow what survived the last collection twofold, it collects.</para>
+/// <para>An object with a finalizer is dear to make and to let go, so the storages of small blocks are used again: each thread keeps those
+/// that it released, registered with the collector all the while. Those of large blocks are not: there the cost does not show, and a storage that
+/// has grown old, should nobody dispose its next tensor, is found by a full collection only.</para>
+/// </remarks>
 internal sealed unsafe class Storage
 {
     const long Floor = 256L << 20;
+    const long LargestPooled = 64L << 10;
+    const int MostPooled = 4096;
 
     static readonly Lock Gate = new();
     static long live;
     static long limit = Floor;
     static int finalizerThread;
 
-    int references = 1;
+    [ThreadStatic]
+    static Pool? pool;
 
-    Storage(Device device, long bytes)
-    {
-        Device = device;
-        Bytes = bytes;
-        // Registered with the collector even if the allocation below fails: freeing NULL is harmless.
-        Data = Allocate(device, bytes);
-        Interlocked.Add(ref live, bytes);
-    }
+    int references;
+    Storage? next;   // in the pool
 
     ~Storage()
     {
         finalizerThread = Environment.CurrentManagedThreadId;
+        references = 0; // a finalizer of the user's that disposes a tensor comes too late
         Free();
     }
 
-    internal Device Device { get; }
+    internal Device Device { get; private set; } = null!;
 
-    internal long Bytes { get; }
+    internal long Bytes { get; private set; }
 
     internal void* Data { get; private set; }
 
@@ -50,7 +53,17 @@ internal sealed unsafe class Storage
     /// <summary>Bytes held by tensors that are neither disposed nor collected, on all devices.</summary>
     internal static long LiveBytes => Volatile.Read(ref live);
 
-    internal static Storage Create(Device device, long bytes) => new(device, bytes);
+    internal static Storage Create(Device device, long bytes)
+    {
+        var storage = bytes <= LargestPooled ? (pool ??= new Pool()).Take() : new Storage();
+        storage.references = 1;
+        storage.Device = device;
+        storage.Bytes = bytes;
+        // Registered with the collector even if the allocation fails: there is nothing to free then.
+        storage.Data = Allocate(device, bytes);
+        Interlocked.Add(ref live, bytes);
+        return storage;
+    }
 
     internal Storage AddReference()
     {
@@ -60,10 +73,16 @@ internal sealed unsafe class Storage
 
     internal void Release()
     {
-        if (Interlocked.Decrement(ref references) == 0)
+        // Who holds the only reference shares it with nobody, and needs no atomic subtraction.
+        if (Volatile.Read(ref references) != 1 && Interlocked.Decrement(ref references) != 0)
+        {
+            return;
+        }
+        references = 0;
+        Free();
+        if (Bytes > LargestPooled || pool is not { } own || !own.Put(this))
         {
             GC.SuppressFinalize(this);
-            Free();
         }
     }
 
@@ -133,6 +152,41 @@ internal sealed unsafe class Storage
         finally
         {
             Gate.Exit();
+        }
+    }
+
+    /// <summary>The storages that a thread released and will use again. A thread that only releases has none; nor has the finalizers' thread,
+    /// where a storage may be about to be finalized.</summary>
+    sealed class Pool
+    {
+        readonly int most = OnFinalizerThread ? 0 : MostPooled;
+        Storage? first;
+        int count;
+
+        internal Storage Take()
+        {
+            if (first is not { } storage)
+            {
+                return new Storage();
+            }
+            first = storage.next;
+            count--;
+            storage.next = null;
+            storage.Version = 0;
+            storage.Writer = null;
+            return storage;
+        }
+
+        internal bool Put(Storage storage)
+        {
+            if (count >= most)
+            {
+                return false;
+            }
+            storage.next = first;
+            first = storage;
+            count++;
+            return true;
         }
     }
 }

@@ -23,11 +23,10 @@ public unsafe partial class Tensor : IDisposable
     bool ownsGrad;   // Backward made the gradient; one that was assigned belongs to whoever assigned it
     bool leafRequiresGrad;
 
-    /// <summary>Takes over one reference to the storage, and joins the thread's scope.</summary>
-    Tensor(Storage storage, in HyTensor view)
+    /// <summary>Takes over one reference to the storage, and joins the thread's scope. The view is the caller's to fill.</summary>
+    Tensor(Storage storage)
     {
         this.storage = storage;
-        this.view = view;
         TensorScope.Current?.Add(this);
     }
 
@@ -150,18 +149,20 @@ public unsafe partial class Tensor : IDisposable
     /// <summary>A tensor with undefined elements, for an operation to write its result to.</summary>
     internal static Tensor NewResult(ReadOnlySpan<long> shape, DType dtype, Device device)
     {
-        HyTensor view = default;
-        view.Device = device.Handle;
-        view.Dtype = (int)dtype;
-        view.Ndim = shape.Length;
-        var elements = SetContiguous(ref view, shape);
+        var elements = Shape.Product(shape);
         if (elements > long.MaxValue / 8)
         {
             throw new ShapeException($"Shape: {Shape.Format(shape)} has more elements than memory can hold");
         }
         var storage = Storage.Create(device, elements * dtype.Size());
+        var result = new Tensor(storage);
+        ref var view = ref result.view; // filled where it stays: it is most of the object
         view.Data = storage.Data;
-        return new Tensor(storage, view);
+        view.Device = device.Handle;
+        view.Dtype = (int)dtype;
+        view.Ndim = shape.Length;
+        SetContiguous(ref view, shape);
+        return result;
     }
 
     /// <summary>A tensor with undefined elements, for an operation to write its result to.</summary>
@@ -170,16 +171,37 @@ public unsafe partial class Tensor : IDisposable
     /// <summary>A tensor over the same memory with other extents and strides; the caller vouches that they stay inside.</summary>
     internal Tensor NewView(ReadOnlySpan<long> shape, ReadOnlySpan<long> strides, long offset = 0)
     {
-        var shared = LiveStorage;
-        var other = view;
+        var result = new Tensor(LiveStorage.AddReference());
+        ref var other = ref result.view;
         other.Data = (byte*)view.Data + offset * DType.Size();
+        other.Device = view.Device;
+        other.Dtype = view.Dtype;
         other.Ndim = shape.Length;
         for (var i = 0; i < shape.Length; i++)
         {
             other.Shape[i] = shape[i];
             other.Strides[i] = strides[i];
         }
-        return new Tensor(shared.AddReference(), other);
+        return result;
+    }
+
+    /// <summary>The view of a contiguous tensor under other extents, for a call of the core that needs no tensor of it. It is valid as long as
+    /// the tensor is pinned.</summary>
+    internal HyTensor ViewAs(ReadOnlySpan<long> shape)
+    {
+        var other = view;
+        other.Ndim = shape.Length;
+        SetContiguous(ref other, shape);
+        return other;
+    }
+
+    /// <summary>The view of a matrix with its axes exchanged, likewise.</summary>
+    internal HyTensor TransposedView()
+    {
+        var other = view;
+        (other.Shape[0], other.Shape[1]) = (view.Shape[1], view.Shape[0]);
+        (other.Strides[0], other.Strides[1]) = (view.Strides[1], view.Strides[0]);
+        return other;
     }
 
     /// <summary>A second handle to the same elements: no graph, no scope.</summary>
@@ -189,7 +211,7 @@ public unsafe partial class Tensor : IDisposable
     internal Tensor Alias(Storage kept)
     {
         using var _ = TensorScope.Suspend();
-        return new Tensor(kept.AddReference(), view);
+        return new Tensor(kept.AddReference()) { view = view };
     }
 
     /// <summary>An element as a double, at a distance from the first; for tensors on the processor.</summary>
@@ -217,9 +239,8 @@ public unsafe partial class Tensor : IDisposable
         }
     }
 
-    static long SetContiguous(ref HyTensor view, ReadOnlySpan<long> shape)
+    static void SetContiguous(ref HyTensor view, ReadOnlySpan<long> shape)
     {
-        var elements = Shape.Product(shape);
         var stride = 1L;
         for (var i = shape.Length - 1; i >= 0; i--)
         {
@@ -227,7 +248,6 @@ public unsafe partial class Tensor : IDisposable
             view.Strides[i] = stride;
             stride *= Math.Max(shape[i], 1);
         }
-        return elements;
     }
 
     [DoesNotReturn]

@@ -19,13 +19,16 @@ public sealed class TensorScope : IDisposable
     [ThreadStatic]
     static TensorScope? current;
 
-    readonly List<Tensor> tensors = [];
+    [ThreadStatic]
+    static Tensor?[]? spare;   // an emptied list, for the next scope that begins
+
+    Tensor?[] tensors = [];
+    int count;
     TensorScope? outer;
+    readonly bool reusable;
     bool ended;
 
-    TensorScope()
-    {
-    }
+    TensorScope(bool reusable) => this.reusable = ended = reusable;
 
     /// <summary>The innermost scope of this thread; null without one, and while suspended.</summary>
     internal static TensorScope? Current
@@ -42,7 +45,7 @@ public sealed class TensorScope : IDisposable
     }
 
     /// <summary>Begins a scope on this thread.</summary>
-    public static TensorScope Begin() => new TensorScope().Enter();
+    public static TensorScope Begin() => new TensorScope(reusable: false).Enter();
 
     /// <summary>Until disposed, what the thread creates belongs to no scope: for state that outlives a step.</summary>
     internal static Suspension Suspend() => new(Current);
@@ -79,10 +82,15 @@ public sealed class TensorScope : IDisposable
             current = outer;
         }
         DisposeTensors();
+        if (!reusable)
+        {
+            spare = tensors.Length > 0 ? tensors : spare;
+            tensors = [];
+        }
     }
 
     /// <summary>The engine's own scope, entered anew for each node.</summary>
-    internal static TensorScope Reusable() => new() { ended = true };
+    internal static TensorScope Reusable() => new(reusable: true);
 
     internal TensorScope Enter()
     {
@@ -95,19 +103,37 @@ public sealed class TensorScope : IDisposable
     internal void Add(Tensor tensor)
     {
         tensor.Scope = this;
-        tensors.Add(tensor);
+        if (count == tensors.Length)
+        {
+            Grow();
+        }
+        tensors[count++] = tensor;
+    }
+
+    void Grow()
+    {
+        if (count == 0 && spare is { } list)
+        {
+            spare = null;
+            tensors = list;
+        }
+        else
+        {
+            Array.Resize(ref tensors, Math.Max(16, 2 * count));
+        }
     }
 
     void DisposeTensors()
     {
-        foreach (var tensor in tensors)
+        foreach (var tensor in tensors.AsSpan(0, count))
         {
-            if (ReferenceEquals(tensor.Scope, this))
+            if (ReferenceEquals(tensor!.Scope, this))
             {
                 tensor.Dispose();
             }
         }
-        tensors.Clear();
+        Array.Clear(tensors, 0, count);
+        count = 0;
     }
 
     /// <summary>See <see cref="Suspend"/>.</summary>
