@@ -1,4 +1,4 @@
-/* The typed half of conv.c: how an image is padded, packed and summed; see gemm_body.h for `real` and T(name). */
+/* The typed half of conv_packed.c: how an image is padded and packed; see gemm_body.h for `real` and T(name). */
 
 #define WIDTH ((int64_t)(HY_TILE_VECTORS * HY_TILE_VECTOR / sizeof(real)))
 
@@ -22,42 +22,6 @@ static void T(pad_planes)(void *context, int64_t begin, int64_t end)
             memset(to + job->left + x->shape[3], 0, (size_t)job->right * sizeof(real));
         }
         memset(to, 0, (size_t)(job->bottom * width) * sizeof(real));
-    }
-}
-
-/* In vectors up to 2048 elements, then in double: the error stays small and the order is always the same. */
-static double T(sum)(const real *x, int64_t n)
-{
-    typedef real lanes __attribute__((vector_size(HY_TILE_VECTOR)));
-    typedef real lanes_at __attribute__((vector_size(HY_TILE_VECTOR), aligned(sizeof(real)), may_alias));
-    enum { LANES = HY_TILE_VECTOR / sizeof(real) };
-    double total = 0;
-    while (n > 0) {
-        int64_t part = n < 2048 ? n : 2048, i = 0;
-        lanes s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
-        for (; i + 4 * LANES <= part; i += 4 * LANES) {
-            s0 += *(const lanes_at *)(x + i);
-            s1 += *(const lanes_at *)(x + i + LANES);
-            s2 += *(const lanes_at *)(x + i + 2 * LANES);
-            s3 += *(const lanes_at *)(x + i + 3 * LANES);
-        }
-        s0 = (s0 + s1) + (s2 + s3);
-        for (int lane = 0; lane < LANES; lane++) total += s0[lane];
-        for (; i < part; i++) total += x[i];
-        x += part;
-        n -= part;
-    }
-    return total;
-}
-
-static void T(sum_channels)(void *context, int64_t begin, int64_t end)
-{
-    const bias_job *job = context;
-    for (int64_t k = begin; k < end; k++) {
-        double total = 0;
-        for (int64_t n = 0; n < job->images; n++)
-            total += T(sum)((const real *)job->dy + (n * job->channels + k) * job->pixels, job->pixels);
-        ((real *)job->dbias->data)[k * job->dbias->strides[0]] = (real)total;
     }
 }
 

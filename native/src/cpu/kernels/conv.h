@@ -1,0 +1,51 @@
+/*
+ * conv.h: what the files of the convolution share. Each way to convolve is one function a slot; conv.c chooses among them.
+ */
+#ifndef HY_CPU_CONV_H
+#define HY_CPU_CONV_H
+
+#include <stdbool.h>
+
+#include "backend.h"
+#include "cpu/isa.h"
+#include "cpu/simd/tile.h"
+
+#define HY_CONV_LANES(dtype) ((int64_t)HY_TILE_VECTOR / ((dtype) == HY_FLOAT32 ? 4 : 8))
+
+/* ---- The implicit product of matrices: any convolution (conv_packed.c) ---- */
+
+hy_status HY_ISA(hy_conv_packed)(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *bias,
+                                 const hy_tensor *y);
+hy_status HY_ISA(hy_conv_packed_input_grad)(hy_device *device, const hy_conv2d_params *p, const hy_tensor *dy, const hy_tensor *w,
+                                            const hy_tensor *dx);
+hy_status HY_ISA(hy_conv_packed_weight_grad)(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy,
+                                             const hy_tensor *dw);
+
+/* ---- Straight from the planes (conv_direct.c) ---- */
+
+/** One place of the kernel: how far it lies from a window's first element, and where its weight is. */
+typedef struct hy_conv_tap {
+    int64_t down, right;
+    int64_t weight;
+} hy_conv_tap;
+
+/** y[n, g*m + i, row, column] = bias[g*m + i] + sum over c and taps of
+ *  x[n, g*c + c', row*stride + down - top, column*stride + right - left] * w[g*w_group + i*w_row + c'*w_channel + weight]:
+ *  a convolution, or the gradient of its input at one residue of the stride. What lies outside x is 0. */
+typedef struct hy_correlation {
+    const hy_tensor *x;   /* [N, groups * channels, H, W], any strides */
+    const hy_tensor *y;   /* [N, groups * rows, OH, OW], its last stride 1 */
+    const void *w;
+    const hy_tensor *bias;
+    int64_t groups, rows, channels;
+    int64_t stride[2], origin[2];  /* origin: top and left */
+    int64_t w_group, w_row, w_channel;
+    const hy_conv_tap *tap;
+    int64_t taps;
+    int32_t activation;            /* HY_ACTIVATION(op) or HY_NO_ACTIVATION */
+} hy_correlation;
+
+/** Needs OW >= HY_CONV_LANES and a tap for every element of y. */
+hy_status HY_ISA(hy_correlate)(hy_device *device, const hy_correlation *c);
+
+#endif
