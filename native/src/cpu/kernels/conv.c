@@ -37,6 +37,12 @@ static bool is_direct_gradient(const hy_conv2d_params *p, const hy_tensor *w, co
     return is_direct(p, w, dx) && p->stride[0] == 1 && p->stride[1] == 1;
 }
 
+static bool is_dot(const hy_conv2d_params *p, const hy_tensor *dy, const hy_tensor *dw)
+{
+    return dw->shape[1] < 8 && fills_vectors(dy->dtype, dy->shape[3]) && padding_is_small(p, dw) && hy_numel(dy) > 0
+           && hy_numel(dw) > 0;
+}
+
 /* ---- Straight from the planes ---- */
 
 enum { FLIPPED = 1 };
@@ -140,7 +146,8 @@ static hy_status conv2d_weight_grad(hy_device *device, const hy_conv2d_params *p
     hy_pack pack = {.device = device};
     dy = hy_pack_in(&pack, dy);
     hy_status status = pack.status;
-    if (status == HY_OK) status = HY_ISA(hy_conv_packed_weight_grad)(device, p, x, dy, dw);
+    if (status == HY_OK)
+        status = is_dot(p, dy, dw) ? HY_ISA(hy_conv_dot_weight_grad)(device, p, x, dy, dw) : HY_ISA(hy_conv_packed_weight_grad)(device, p, x, dy, dw);
     if (status == HY_OK && dbias) bias_grad(dy, dbias);
     return hy_pack_end(&pack, status);
 }

@@ -48,4 +48,10 @@ typedef struct hy_correlation {
 /** Needs OW >= HY_CONV_LANES and a tap for every element of y. */
 hy_status HY_ISA(hy_correlate)(hy_device *device, const hy_correlation *c);
 
+/* ---- The weight's gradient with lanes along the pixels (conv_dot.c) ---- */
+
+/** dy is contiguous; needs OW >= HY_CONV_LANES. */
+hy_status HY_ISA(hy_conv_dot_weight_grad)(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy,
+                                          const hy_tensor *dw);
+
 #endif
