@@ -48,6 +48,22 @@ typedef struct hy_correlation {
 /** Needs OW >= HY_CONV_LANES and a tap for every element of y. */
 hy_status HY_ISA(hy_correlate)(hy_device *device, const hy_correlation *c);
 
+/** A run of vectors of B that meets one panel of A: the register tile of every way but the packed one. Row i of vector v is
+ *  y[i * row_stride + to[v] + lane] = start[i] + sum over p < depth of panel[p * rows + i] * x[from[v] + offset[p] + lane]. */
+typedef struct hy_sweep {
+    const void *start;  /* NULL: what y holds */
+    const void *panel, *x;
+    const int64_t *offset, *from, *to;
+    int64_t depth, vectors;
+    void *y;
+    int64_t row_stride;
+    bool relu;
+} hy_sweep;
+
+/** For 1 to HY_TILE_ROWS rows. */
+void HY_ISA(hy_sweep_f32)(int64_t rows, const hy_sweep *s);
+void HY_ISA(hy_sweep_f64)(int64_t rows, const hy_sweep *s);
+
 /* ---- The weight's gradient with lanes along the pixels (conv_dot.c) ---- */
 
 /** dy is contiguous; needs OW >= HY_CONV_LANES. */

@@ -14,8 +14,10 @@ static inline __attribute__((always_inline)) void T(sweep_rows)(const int rows, 
             int64_t at = hy_min(v + j, s->vectors - 1);
             x[j] = (const real *)s->x + s->from[at];
 #pragma GCC unroll 16
-            for (int i = 0; i < rows; i++)
-                sum[i][j] = start ? (T(vec)){0} + start[i] : *(const T(vec_at) *)((real *)s->y + s->to[at] + i * s->row_stride);
+            for (int i = 0; i < rows; i++) {
+                if (start) sum[i][j] = (T(vec)){0} + start[i];
+                else sum[i][j] = *(const T(vec_at) *)((real *)s->y + s->to[at] + i * s->row_stride);
+            }
         }
         for (int64_t p = 0; p < s->depth; p++, weight += rows) {
             if (rows < wide) { /* the shorter side is held in registers, the longer one streams */

@@ -1,8 +1,6 @@
 /* The typed half of conv_dot.c; see gemm_body.h for `real` and T(name). */
 #include "cpu/kernels/conv_windows_body.h"
 
-typedef __typeof__((T(vec)){0} < 0) T(mask);
-
 /* One tile's operands: rows of dy, and x as its taps see it. */
 typedef struct T(band) {
     const real *dy, *x;
