@@ -47,6 +47,9 @@ internal sealed unsafe class Storage
     /// <summary>Rises with every write in place; views share it.</summary>
     internal int Version { get; private set; }
 
+    /// <summary>Which use of this object it is: with <see cref="Version"/> it tells one state of one block from all others.</summary>
+    internal int Generation { get; private set; }
+
     /// <summary>The operation that wrote last, for the error about it.</summary>
     internal string? Writer { get; private set; }
 
@@ -173,6 +176,7 @@ internal sealed unsafe class Storage
             count--;
             storage.next = null;
             storage.Version = 0;
+            storage.Generation++;
             storage.Writer = null;
             return storage;
         }

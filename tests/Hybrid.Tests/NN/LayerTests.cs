@@ -100,6 +100,44 @@ public class LayerTests
         }
     }
 
+    [TestCase(true, true)]
+    [TestCase(true, false)]
+    [TestCase(false, true)]
+    public void BatchNormBecomesPartOfTheConvolutionInEvaluation(bool bias, bool affine)
+    {
+        var norm = new BatchNorm2d(3, affine: affine);
+        Module<Tensor, Tensor>[] layers = [new Conv2d(2, 3, 3, padding: 1, bias: bias), norm, new ReLU()];
+        var model = new Sequential(layers).To(DType.Float64);
+        var x = Tensor.Randn([4, 2, 5, 5], DType.Float64);
+        model.Forward(x); // moves the running estimates away from 0 and 1
+        model.Eval();
+        using var noGrad = NoGrad.Begin();
+
+        void AgreesWithTheLayersOneByOne(string when)
+        {
+            var single = layers.Aggregate(x, (value, layer) => layer.Forward(value)).ToArray<double>();
+            Assert.That(model.Forward(x).ToArray<double>(), Is.EqualTo(single).Within(1e-12), when);
+        }
+
+        AgreesWithTheLayersOneByOne("at first");
+        var folded = norm.Fold((Conv2d)layers[0]);
+        model.Forward(x);
+        Assert.That(norm.Fold((Conv2d)layers[0]), Is.SameAs(folded), "nothing changed");
+        foreach (var parameter in model.Parameters())
+        {
+            parameter.Mul_(1.5);
+            AgreesWithTheLayersOneByOne("after a parameter changed");
+        }
+        norm.RunningMean!.Add_(1);
+        AgreesWithTheLayersOneByOne("after the running mean changed");
+        norm.RunningVar!.Mul_(2);
+        AgreesWithTheLayersOneByOne("after the running variance changed");
+        model.To(DType.Float32).To(DType.Float64);
+        AgreesWithTheLayersOneByOne("after the parameters moved");
+        model.Train();
+        AgreesWithTheLayersOneByOne("in training");
+    }
+
     [Test]
     public void DropoutDropsInTrainingOnlyAndBySeed()
     {

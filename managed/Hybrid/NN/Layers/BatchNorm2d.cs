@@ -9,6 +9,7 @@ public sealed partial class BatchNorm2d : Module<Tensor, Tensor>
 {
     private readonly double eps;
     private readonly double? momentum;
+    private readonly Derived<FoldedWeights> folded = new();
 
     /// <summary>A layer with weight 1 and bias 0.</summary>
     /// <param name="numFeatures">Channels, 1 or more.</param>
@@ -78,7 +79,36 @@ public sealed partial class BatchNorm2d : Module<Tensor, Tensor>
         return y;
     }
 
+    /// <summary>Whether the layer is but a scale and a shift for each channel now, and nobody asks for gradients of its parts.</summary>
+    internal bool FoldsInto(Conv2d conv) =>
+        !Training && !GradMode.IsEnabled && RunningMean is { } mean && mean.Size(0) == conv.Weight.Size(0) && mean.DType == conv.Weight.DType;
+
+    /// <summary>The weights with which the convolution alone does what it and this layer do: w · s and (b − mean) · s + bias with
+    /// s = weight / √(variance + eps). Computed once for the same parameters and estimates.</summary>
+    internal FoldedWeights Fold(Conv2d conv)
+    {
+        ReadOnlySpan<Tensor?> sources = [conv.Weight, conv.Bias, Weight, Bias, RunningMean, RunningVar];
+        if (folded.Find(sources) is { } known)
+        {
+            return known;
+        }
+        using var suspended = TensorScope.Suspend();
+        using var rstd = (RunningVar! + eps).Rsqrt();
+        using var scale = Weight is null ? rstd.Clone() : rstd * Weight;
+        using var columns = scale.View(-1, 1, 1, 1);
+        using var shift = conv.Bias is null ? -RunningMean! : conv.Bias - RunningMean!;
+        var bias = shift * scale;
+        if (Bias is not null)
+        {
+            bias.Add_(Bias);
+        }
+        return folded.Keep(sources, new FoldedWeights(conv.Weight * columns, bias));
+    }
+
     /// <inheritdoc/>
     protected override string Describe() => $"{RunningMean?.Shape[0] ?? Weight?.Shape[0]}, eps: {eps}, momentum: {momentum}"
         + (Weight is null ? ", affine: false" : "") + (RunningMean is null ? ", trackRunningStats: false" : "");
 }
+
+/// <summary>A convolution's weight and bias with a batch normalisation inside.</summary>
+internal sealed record FoldedWeights(Tensor Weight, Tensor Bias);

@@ -25,25 +25,39 @@ public sealed class Sequential : Module<Tensor, Tensor>, IReadOnlyList<Module<Te
     public void Add(Module<Tensor, Tensor> module) => modules.Add(module);
 
     /// <summary>Passes the input through all modules. A linear or convolution layer with an activation behind it is one step, with the same
-    /// result.</summary>
+    /// result. In evaluation, while gradients are not recorded, batch normalisation behind a convolution becomes part of its weights: the
+    /// result is the same but for rounding.</summary>
     /// <param name="x">What the first module takes.</param>
     /// <returns>What the last module returns.</returns>
     public override Tensor Forward(Tensor x)
     {
-        for (var i = 0; i < modules.Count; i++)
+        for (var i = 0; i < modules.Count;)
         {
-            if (modules[i] is ITakesActivation layer && i + 1 < modules.Count && modules[i + 1] is IActivation activation)
-            {
-                x = layer.Forward(x, activation.Kind);
-                i++;
-            }
-            else
-            {
-                x = modules[i].Forward(x);
-            }
+            x = Step(x, ref i);
         }
         return x;
     }
+
+    // Applies the module at i, with those behind it that it takes in, and moves i past them.
+    private Tensor Step(Tensor x, ref int i)
+    {
+        var module = modules[i++];
+        var norm = module is Conv2d conv && At(i) is BatchNorm2d next && next.FoldsInto(conv) ? next : null;
+        if (norm is not null)
+        {
+            i++;
+        }
+        var activation = module is ITakesActivation && At(i) is IActivation { Kind: var kind } ? kind : Activation.None;
+        if (activation != Activation.None)
+        {
+            i++;
+        }
+        return norm is not null ? ((Conv2d)module).Forward(x, norm, activation)
+            : activation != Activation.None ? ((ITakesActivation)module).Forward(x, activation)
+            : module.Forward(x);
+    }
+
+    private Module<Tensor, Tensor>? At(int index) => index < modules.Count ? modules[index] : null;
 
     /// <inheritdoc/>
     public IEnumerator<Module<Tensor, Tensor>> GetEnumerator() => modules.GetEnumerator();

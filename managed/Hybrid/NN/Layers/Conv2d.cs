@@ -54,6 +54,13 @@ public sealed partial class Conv2d : Module<Tensor, Tensor>, ITakesActivation
     Tensor ITakesActivation.Forward(Tensor x, Activation activation) =>
         F.Conv2d(x, Weight, Bias, stride, padding, dilation, groups, activation);
 
+    /// <summary>This layer and the batch normalisation behind it, as one convolution.</summary>
+    internal Tensor Forward(Tensor x, BatchNorm2d norm, Activation activation)
+    {
+        var (weight, bias) = norm.Fold(this);
+        return F.Conv2d(x, weight, bias, stride, padding, dilation, groups, activation);
+    }
+
     /// <inheritdoc/>
     protected override string Describe()
     {
