@@ -1,4 +1,4 @@
-/* The blocked matrix product: the plan (what is cut where, by size alone) here, the typed loops in gemm_body.h. */
+/* The blocked matrix product: the plan (what is cut where and packed when, by size alone) here, the typed loops in gemm_body.h. */
 #include "cpu/kernels/gemm.h"
 
 #include <math.h>
@@ -12,38 +12,68 @@
 #include "cpu/simd/tile.h"
 
 #define MAX_WIDTH (HY_TILE_VECTORS * HY_TILE_VECTOR / 4)
-#define MAX_SLOTS 256         /* threads that hy_set_num_threads allows */
 #define LOCAL_BYTES 16384     /* scratch up to here lives on the stack */
 
-#define K_BLOCK 256           /* a panel of B (16 KB with AVX2) stays in L1, blocks of both operands in L2 */
+#define K_BLOCK 256           /* a panel of B (16 KB with AVX2) stays in L1, blocks of both operands in L2 … */
+#define K_BLOCK_MORE 64       /* … and a little more is better than two short ones */
 #define BLOCK_BYTES (256 << 10)
+#define OWN_BYTES (512 << 10)
+#define SHARED_BYTES (16 << 20) /* of L3 */
 #define TASKS_WANTED 16       /* enough for a few threads to share evenly … */
 #define TASK_MACS (1 << 19)   /* … unless tasks would get shorter than some 10 µs */
+#define SHARE_MACS (1 << 21)  /* from here on a step of its own that packs for all tasks pays */
+#define ITEM_MACS (1 << 26)   /* matrices of a batch from this size on are multiplied one after another */
+#define PANEL_GROUP 8         /* packed together: runs of 512 bytes */
+#define IN_PLACE_PANELS 4     /* an operand that meets this few panels of the other is not worth packing */
+#define IN_PLACE_BYTES (32 << 10)
+
+/* Where the tile finds an operand: in the matrix; in panels that a step before packs for all tasks; in panels of the task's own. */
+typedef enum source { IN_PLACE, SHARED, OWN } source;
+
+/* One of the two operands. */
+typedef struct side {
+    const struct plan *plan;
+    const hy_gemm_operand *operand;
+    int64_t vectors, width;
+    int64_t panels, whole;        /* of the whole product; those that are `width` wide, when panels are not balanced */
+    int64_t blocks;               /* a block is a run of panels */
+    bool balanced;                /* panels share the vectors evenly: 64 rows in tiles of up to 14 are 13, 13, 13, 13, 12 */
+    int64_t each, rest;           /* vectors of a panel, and how many have one more */
+    source source;
+    int64_t items, item_strides[HY_MAX_DIMS]; /* different ones in the batch */
+    int64_t groups;
+    char *shared;
+} side;
+
+/* Scratch of one thread. */
+typedef struct slot {
+    atomic_bool busy;
+    int64_t b_block;              /* whose panels the scratch holds; -1 for none */
+    char *scratch;
+} slot;
 
 typedef struct plan {
     hy_device *device;
     const hy_gemm *g;
+    side a, b;
     int64_t batch;
-    int64_t a_panels, b_panels;   /* of the whole product */
-    int64_t a_blocks, b_blocks;   /* a block is a run of panels */
-    int64_t kc, k_blocks;
+    int64_t kc;                   /* of one register tile's run */
     int64_t splits, k_split;      /* long reductions are cut into parts that are added up at the end */
-    bool direct_b;                /* B's rows are read in place */
-    int64_t a_items;              /* different A's in the batch */
-    int64_t a_item_strides[HY_MAX_DIMS];
-    char *ahead, *partial, *scratch;
-    int64_t a_scratch, slot_bytes; /* elements, bytes */
+    int64_t pass, k_pass;         /* shared panels are packed for so much of k at a time */
+    int64_t k_own;                /* own panels likewise */
+    int64_t own_a_bytes, slot_bytes;
+    char *partial;
     int slots;
-    atomic_bool busy[MAX_SLOTS];
+    slot slot[HY_MAX_THREADS];
 } plan;
 
-/* One task: a block of C (of its share of k). */
+/* One task: a block of C, of its share of k. */
 typedef struct block {
-    int64_t item, split, a_begin, a_end, b_begin, b_end, k_begin, k_end, k0, kc;
+    int64_t item, split, a_begin, a_end, b_begin, b_end, k_begin, k_end, b_identity;
 } block;
 
 typedef struct bodies {
-    hy_parallel_body pack_ahead, run_blocks, add_partials;
+    hy_parallel_body pack_shared, run_blocks, add_partials;
 } bodies;
 
 static inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -51,76 +81,124 @@ static inline int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
 static inline int64_t align64(int64_t bytes) { return (bytes + 63) & ~(int64_t)63; }
 
-/* Rows are shared evenly: 64 rows in tiles of up to 14 are 13, 13, 13, 13, 12. */
-static inline int64_t panel_start(int64_t rows, int64_t panels, int64_t i)
+static inline int64_t panel_start(const side *s, int64_t i)
 {
-    return i * (rows / panels) + min(i, rows % panels);
+    return min(i * s->each + min(i, s->rest), s->vectors);
 }
 
-/* The first batch item that uses the given one of the different A's. */
-static int64_t item_of(const plan *p, int64_t a_item)
+/* The first batch item that uses the given one of the different operands. */
+static int64_t item_of(const side *s, int64_t own_item)
 {
+    const hy_gemm *g = s->plan->g;
     int64_t item = 0, stride = 1;
-    for (int d = p->g->batch_ndim - 1; d >= 0; d--) {
-        if (p->a_item_strides[d]) item += a_item / p->a_item_strides[d] % p->g->batch_shape[d] * stride;
-        stride *= p->g->batch_shape[d];
+    for (int d = g->batch_ndim - 1; d >= 0; d--) {
+        if (s->item_strides[d]) item += own_item / s->item_strides[d] % g->batch_shape[d] * stride;
+        stride *= g->batch_shape[d];
     }
     return item;
 }
 
-static inline int64_t ahead_offset(const plan *p, int64_t a_item, int64_t k0, int64_t kc, int64_t panel)
-{
-    return ((a_item * p->k_blocks * p->kc + k0) * p->a_panels + panel * kc) * HY_TILE_ROWS;
-}
-
 static block block_of(const plan *p, int64_t task)
 {
-    int64_t j = task % p->b_blocks, i = task / p->b_blocks % p->a_blocks, rest = task / p->b_blocks / p->a_blocks;
-    block k = {.split = rest % p->splits, .item = rest / p->splits};
-    k.a_begin = i * p->a_panels / p->a_blocks;
-    k.a_end = (i + 1) * p->a_panels / p->a_blocks;
-    k.b_begin = j * p->b_panels / p->b_blocks;
-    k.b_end = (j + 1) * p->b_panels / p->b_blocks;
-    k.k_begin = k.split * p->k_split;
-    k.k_end = min(p->g->k, k.k_begin + p->k_split);
+    int64_t i = task % p->a.blocks, j = task / p->a.blocks % p->b.blocks, rest = task / p->a.blocks / p->b.blocks;
+    block k = {.split = rest % p->splits, .item = rest / p->splits, .b_identity = rest * p->b.blocks + j};
+    k.a_begin = i * p->a.panels / p->a.blocks;
+    k.a_end = (i + 1) * p->a.panels / p->a.blocks;
+    k.b_begin = j * p->b.panels / p->b.blocks;
+    k.b_end = (j + 1) * p->b.panels / p->b.blocks;
+    k.k_begin = k.split * p->k_split + p->pass * p->k_pass;
+    k.k_end = min(p->g->k, min((k.split + 1) * p->k_split, k.k_begin + p->k_pass));
     return k;
 }
 
 /* A thread that runs blocks takes a scratch of its own; there are as many as threads, so the wait ends when the number has just risen. */
-static int take_slot(plan *p)
+static slot *take_slot(plan *p)
 {
     for (;; sched_yield())
         for (int i = 0; i < p->slots; i++)
-            if (!atomic_exchange_explicit(&p->busy[i], true, memory_order_acquire)) return i;
+            if (!atomic_exchange_explicit(&p->slot[i].busy, true, memory_order_acquire)) return &p->slot[i];
 }
 
-static void give_slot(plan *p, int slot) { atomic_store_explicit(&p->busy[slot], false, memory_order_release); }
+static void give_slot(slot *s) { atomic_store_explicit(&s->busy, false, memory_order_release); }
 
-/* Cuts C into blocks and k into parts: by size alone, so that the result is the same for any number of threads. */
-static void cut(plan *p, int64_t size, int64_t width)
+/* ---- The plan: by size alone, so that the result is the same for any number of threads ---- */
+
+static void make_side(const plan *p, side *s, const hy_gemm_operand *operand, int64_t vectors, int64_t width, bool balanced)
+{
+    *s = (side){.plan = p, .operand = operand, .vectors = vectors, .width = width, .balanced = balanced, .items = 1, .source = OWN};
+    s->panels = ceil_div(vectors, width);
+    s->whole = vectors / width;
+    s->each = balanced ? vectors / s->panels : width;
+    s->rest = balanced ? vectors % s->panels : 0;
+    for (int d = p->g->batch_ndim - 1; d >= 0; d--) {
+        bool same = operand->batch_strides[d] == 0;
+        s->item_strides[d] = same ? 0 : s->items;
+        if (!same) s->items *= p->g->batch_shape[d];
+    }
+}
+
+static int64_t tasks_of(const plan *p) { return p->batch * p->splits * p->a.blocks * p->b.blocks; }
+
+static int64_t macs_of(const plan *p) { return p->batch * p->g->m * p->g->n * p->g->k; }
+
+/* Cuts k, then C into blocks. */
+static void cut(plan *p, int64_t size)
 {
     const hy_gemm *g = p->g;
-    p->k_blocks = max(1, ceil_div(g->k, K_BLOCK));
-    p->kc = max(1, (ceil_div(g->k, p->k_blocks) + 3) & ~(int64_t)3);
-    p->k_blocks = max(1, ceil_div(g->k, p->kc));
-    int64_t a_most = max(1, BLOCK_BYTES / (K_BLOCK * size * HY_TILE_ROWS)), b_most = BLOCK_BYTES / (K_BLOCK * size * width);
-    p->a_blocks = ceil_div(p->a_panels, a_most);
-    p->b_blocks = ceil_div(p->b_panels, b_most);
+    side *a = &p->a, *b = &p->b;
+    int64_t k_blocks = max(1, ceil_div(g->k - K_BLOCK_MORE, K_BLOCK)), macs = macs_of(p);
+    p->kc = max(1, (ceil_div(g->k, k_blocks) + 3) & ~(int64_t)3);
+    k_blocks = max(1, ceil_div(g->k, p->kc));
+
+    int64_t b_most = BLOCK_BYTES / (K_BLOCK * size * b->width);
+    a->blocks = ceil_div(a->panels, max(1, BLOCK_BYTES / (K_BLOCK * size * a->width)));
+    /* Vectors along k are packed in runs as long as they are, if only one block needs them. */
+    bool long_k = g->k >= 8 * max(g->m, g->n);
+    if (a->blocks == 1 && b->operand->k_stride == 1 && !long_k) b_most = max(2, min(b_most, OWN_BYTES / (max(1, g->k) * size * b->width)));
+    b->blocks = ceil_div(b->panels, b_most);
     p->splits = 1;
-    int64_t tasks = p->batch * p->a_blocks * p->b_blocks, macs = p->batch * g->m * g->n * g->k;
-    if (tasks < TASKS_WANTED && g->k >= 8 * max(g->m, g->n)) {
-        int64_t parts = min(min(TASKS_WANTED / tasks, p->k_blocks / 2), macs / tasks / TASK_MACS);
-        if (parts > 1) p->splits = parts;
-        tasks *= p->splits;
-    }
-    p->k_split = ceil_div(p->k_blocks, p->splits) * p->kc;
+    if (tasks_of(p) < TASKS_WANTED && long_k)
+        p->splits = max(1, min(min(TASKS_WANTED / tasks_of(p), k_blocks / 2), macs / tasks_of(p) / TASK_MACS));
+    p->k_split = ceil_div(k_blocks, p->splits) * p->kc;
     p->splits = max(1, ceil_div(g->k, p->k_split));
-    while (tasks < TASKS_WANTED && macs / tasks > 2 * TASK_MACS) {
-        if (p->b_panels / p->b_blocks >= 4) p->b_blocks *= 2;
-        else if (p->a_panels / p->a_blocks * HY_TILE_ROWS >= 128) p->a_blocks *= 2;
+
+    int64_t wanted = min(TASKS_WANTED, macs / TASK_MACS);
+    while (tasks_of(p) < wanted) {
+        bool a_may = a->panels >= 4 * a->blocks, b_may = b->panels >= 4 * b->blocks;
+        bool a_longer = macs < SHARE_MACS || a->vectors * b->blocks >= b->vectors * a->blocks;
+        if (a_may && (a_longer || !b_may)) a->blocks *= 2;
+        else if (b_may) b->blocks *= 2;
         else break;
-        tasks = p->batch * p->splits * p->a_blocks * p->b_blocks;
     }
+}
+
+static bool is_matrix(const hy_gemm_operand *o) { return !o->pack && (o->vector_stride == 1 || o->k_stride == 1); }
+
+/* Says who packs what, if anybody. */
+static void choose_sources(plan *p, int64_t size)
+{
+    const hy_gemm *g = p->g;
+    side *a = &p->a, *b = &p->b;
+    bool b_rows = !g->b.pack && g->b.vector_stride == 1, may_share = macs_of(p) >= SHARE_MACS && p->splits == 1;
+    bool b_small = g->b.k_stride == g->n && g->k * g->n * size <= IN_PLACE_BYTES;
+    if (is_matrix(&g->a) && b->panels <= IN_PLACE_PANELS) a->source = IN_PLACE;
+    else if (may_share && a->items < p->batch * b->blocks) a->source = SHARED;
+    if (b_rows && (b_small || a->panels <= 2)) b->source = IN_PLACE;
+    else if (may_share && !g->b.pack && b->items < p->batch * a->blocks) b->source = SHARED;
+}
+
+/* Vectors that a task packs for itself. */
+static int64_t own_vectors(const side *s)
+{
+    if (s->source == SHARED || (s->source == IN_PLACE && (s->balanced || s->whole == s->panels))) return 0;
+    return s->source == OWN ? ceil_div(s->panels, s->blocks) * s->width : s->width;
+}
+
+static int64_t shared_vectors(const side *s) { return s->source == SHARED ? s->items * s->panels * s->width : 0; }
+
+static int64_t runs_of(const plan *p, int64_t bytes, int64_t vectors, int64_t size)
+{
+    return p->kc * max(1, bytes / (max(1, vectors) * p->kc * size));
 }
 
 static void make_plan(plan *p, hy_device *device, const hy_gemm *g, int64_t size, int64_t width)
@@ -128,47 +206,68 @@ static void make_plan(plan *p, hy_device *device, const hy_gemm *g, int64_t size
     p->device = device;
     p->g = g;
     p->batch = 1;
-    p->a_items = 1;
-    for (int d = g->batch_ndim - 1; d >= 0; d--) {
-        p->batch *= g->batch_shape[d];
-        bool shared = g->a.batch_strides[d] == 0;
-        p->a_item_strides[d] = shared ? 0 : p->a_items;
-        if (!shared) p->a_items *= g->batch_shape[d];
-    }
-    p->a_panels = ceil_div(g->m, HY_TILE_ROWS);
-    p->b_panels = ceil_div(g->n, width);
-    cut(p, size, width);
-    p->direct_b = g->m <= HY_TILE_ROWS && !g->b.pack && g->b.vector_stride == 1;
+    for (int d = 0; d < g->batch_ndim; d++) p->batch *= g->batch_shape[d];
+    make_side(p, &p->a, &g->a, g->m, HY_TILE_ROWS, true);
+    make_side(p, &p->b, &g->b, g->n, width, false);
+    cut(p, size);
+    choose_sources(p, size);
+    int64_t own_a = own_vectors(&p->a), own_b = own_vectors(&p->b);
+    p->k_pass = min(p->k_split, runs_of(p, SHARED_BYTES, shared_vectors(&p->a) + shared_vectors(&p->b), size));
+    p->k_own = min(p->k_pass, runs_of(p, OWN_BYTES, own_a + own_b, size));
+    p->own_a_bytes = align64(own_a * p->k_own * size);
+    p->slot_bytes = p->own_a_bytes + align64((own_b * p->k_own + width) * size); /* a packing may write a row past its panel */
 }
 
-static hy_status run_plan(hy_device *device, plan *p, int64_t size, int64_t width, const bodies *typed)
+/* ---- Running it ---- */
+
+static int64_t shared_bytes(const plan *p, const side *s, int64_t size) { return align64(shared_vectors(s) * p->k_pass * size); }
+
+static int64_t partial_bytes(const plan *p, int64_t size)
+{
+    return p->splits > 1 ? align64(p->batch * p->splits * p->g->m * p->g->n * size) : 0;
+}
+
+static void lay_out(plan *p, char *at, int64_t size)
+{
+    p->a.shared = at;
+    p->b.shared = p->a.shared + shared_bytes(p, &p->a, size);
+    p->partial = p->b.shared + shared_bytes(p, &p->b, size);
+    at = p->partial + partial_bytes(p, size);
+    for (int i = 0; i < p->slots; i++) p->slot[i].scratch = at + i * p->slot_bytes;
+}
+
+static void share(const plan *p, side *s, const bodies *typed)
+{
+    int64_t k_blocks = ceil_div(min(p->k_pass, p->g->k - p->pass * p->k_pass), p->kc);
+    if (s->source != SHARED) return;
+    s->groups = ceil_div(s->panels, PANEL_GROUP);
+    hy_parallel_for(s->items * s->groups * k_blocks, max(1, (1 << 15) / (PANEL_GROUP * s->width * p->kc)), typed->pack_shared, s);
+}
+
+static hy_status run_plan(plan *p, int64_t size, const bodies *typed)
 {
     const hy_gemm *g = p->g;
-    int64_t tasks = p->batch * p->splits * p->a_blocks * p->b_blocks;
-    int64_t task_macs = max(1, p->batch * g->m * g->n * g->k / tasks), grain = ceil_div(TASK_MACS, task_macs);
-    bool ahead = p->a_items < p->batch * p->b_blocks;
-
-    p->a_scratch = ahead ? 0 : ceil_div(p->a_panels, p->a_blocks) * HY_TILE_ROWS * p->kc;
-    p->slots = (int)min(min(ceil_div(tasks, grain), hy_get_num_threads()), MAX_SLOTS);
-    /* A packing may write a row past its panel. */
-    p->slot_bytes = align64((p->a_scratch + ceil_div(p->b_panels, p->b_blocks) * width * p->kc + width) * size);
-    int64_t ahead_bytes = ahead ? align64((p->a_items * p->a_panels * HY_TILE_ROWS * p->kc * p->k_blocks + width) * size) : 0;
-    int64_t partial_bytes = p->splits > 1 ? align64(p->batch * p->splits * g->m * g->n * size) : 0;
-    int64_t bytes = ahead_bytes + partial_bytes + p->slots * p->slot_bytes;
+    int64_t tasks = tasks_of(p), grain = ceil_div(TASK_MACS, max(1, macs_of(p) / tasks));
+    p->slots = (int)min(min(ceil_div(tasks, grain), hy_get_num_threads()), HY_MAX_THREADS);
+    for (int i = 0; i < p->slots; i++) atomic_init(&p->slot[i].busy, false);
 
     _Alignas(64) char local[LOCAL_BYTES];
-    void *block = local;
+    int64_t bytes = shared_bytes(p, &p->a, size) + shared_bytes(p, &p->b, size) + partial_bytes(p, size) + p->slots * p->slot_bytes;
+    void *scratch = local;
     if (bytes > LOCAL_BYTES) {
-        hy_status status = hy_alloc(device, bytes, &block);
+        hy_status status = hy_alloc(p->device, bytes, &scratch);
         if (status != HY_OK) return status;
     }
-    p->ahead = ahead ? block : NULL;
-    p->partial = (char *)block + ahead_bytes;
-    p->scratch = p->partial + partial_bytes;
-    if (ahead) hy_parallel_for(p->a_items * p->k_blocks * p->a_panels, max(1, (1 << 16) / (HY_TILE_ROWS * p->kc)), typed->pack_ahead, p);
-    hy_parallel_for(tasks, grain, typed->run_blocks, p);
+    lay_out(p, scratch, size);
+    p->pass = 0;
+    do {
+        for (int i = 0; i < p->slots; i++) p->slot[i].b_block = -1;
+        share(p, &p->a, typed);
+        share(p, &p->b, typed);
+        hy_parallel_for(tasks, grain, typed->run_blocks, p);
+    } while (++p->pass * p->k_pass < p->k_split);
     if (p->splits > 1) hy_parallel_for(p->batch * g->m, max(1, (1 << 16) / (g->n * p->splits)), typed->add_partials, p);
-    return bytes > LOCAL_BYTES ? hy_free(device, block) : HY_OK;
+    return bytes > LOCAL_BYTES ? hy_free(p->device, scratch) : HY_OK;
 }
 
 /* Cᵀ = Bᵀ · Aᵀ. */
@@ -189,12 +288,30 @@ static hy_gemm swapped(const hy_gemm *g)
 /* Work of one orientation: rows are exact, columns fill whole tiles, and columns of C that are not side by side cost extra. */
 static int64_t cost(int64_t rows, int64_t columns, int64_t column_stride, int64_t width)
 {
-    return rows * ceil_div(columns, width) * width * (column_stride == 1 ? 4 : 5);
+    return rows * ceil_div(columns, width) * width * (column_stride == 1 ? 4 : 6);
+}
+
+/* The products of a batch one after another. */
+static hy_status run_items(hy_device *device, const hy_gemm *g, int64_t items, int64_t size, int64_t width, const bodies *typed)
+{
+    hy_status status = HY_OK;
+    for (int64_t item = 0; item < items && status == HY_OK; item++) {
+        hy_gemm one = *g;
+        one.batch_ndim = 0;
+        one.a.data = (const char *)g->a.data + hy_gemm_batch_offset(g, g->a.batch_strides, item) * size;
+        one.b.data = (const char *)g->b.data + hy_gemm_batch_offset(g, g->b.batch_strides, item) * size;
+        one.c = (char *)g->c + hy_gemm_batch_offset(g, g->c_batch_strides, item) * size;
+        if (g->bias) one.bias = (const char *)g->bias + hy_gemm_batch_offset(g, g->bias_batch_strides, item) * size;
+        plan p;
+        make_plan(&p, device, &one, size, width);
+        status = run_plan(&p, size, typed);
+    }
+    return status;
 }
 
 static hy_status run(hy_device *device, const hy_gemm *g, int64_t size, int64_t width, const bodies *typed)
 {
-    plan p = {0};
+    plan p;
     hy_gemm other;
     bool matrices = !g->a.pack && !g->b.pack;
     if (matrices && cost(g->n, g->m, g->c_row_stride, width) < cost(g->m, g->n, g->c_col_stride, width)) {
@@ -204,8 +321,9 @@ static hy_status run(hy_device *device, const hy_gemm *g, int64_t size, int64_t 
     int64_t items = 1;
     for (int d = 0; d < g->batch_ndim; d++) items *= g->batch_shape[d];
     if (items == 0 || g->m == 0 || g->n == 0) return HY_OK;
+    if (items > 1 && matrices && g->m * g->n * g->k >= ITEM_MACS) return run_items(device, g, items, size, width, typed);
     make_plan(&p, device, g, size, width);
-    return run_plan(device, &p, size, width, typed);
+    return run_plan(&p, size, typed);
 }
 
 #define real float
