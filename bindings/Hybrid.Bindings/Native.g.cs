@@ -75,6 +75,21 @@ public static unsafe partial class Native
     public static void Free(HyDevice* device, void* data) =>
         Status.Check(NativeMethods.hy_free(device, data));
 
+    /// <summary>What <see cref="Native.Alloc"/> does, if that takes no more than a block from the cache. It asks nothing of the system, waits for no other thread and sets no message: it is over in some ten nanoseconds, and bindings may call it, as every function hy_try_…, without the ceremony of a longer call.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="bytes">see <see cref="Native.Alloc"/></param>
+    /// <param name="data">receives the address</param>
+    /// <returns>1; 0 when it takes <see cref="Native.Alloc"/></returns>
+    public static int TryAlloc(HyDevice* device, long bytes, void** data) =>
+        NativeMethods.hy_try_alloc(device, bytes, data);
+
+    /// <summary>What <see cref="Native.Free"/> does, if no other thread is using the cache; see <see cref="Native.TryAlloc"/>.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="data">what <see cref="Native.Alloc"/> gave</param>
+    /// <returns>1; 0 when it takes <see cref="Native.Free"/></returns>
+    public static int TryFree(HyDevice* device, void* data) =>
+        NativeMethods.hy_try_free(device, data);
+
     /// <summary>Reads the allocator's counters.</summary>
     /// <param name="device">the device</param>
     /// <param name="stats">receives them</param>

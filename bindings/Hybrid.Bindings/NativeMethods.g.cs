@@ -43,6 +43,14 @@ internal static unsafe partial class NativeMethods
     internal static partial int hy_free(HyDevice* device, void* data);
 
     [LibraryImport("hybrid")]
+    [SuppressGCTransition]
+    internal static partial int hy_try_alloc(HyDevice* device, long bytes, void** data);
+
+    [LibraryImport("hybrid")]
+    [SuppressGCTransition]
+    internal static partial int hy_try_free(HyDevice* device, void* data);
+
+    [LibraryImport("hybrid")]
     internal static partial int hy_memory_get_stats(HyDevice* device, HyMemoryStats* stats);
 
     [LibraryImport("hybrid")]

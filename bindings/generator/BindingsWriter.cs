@@ -22,7 +22,9 @@ internal static class BindingsWriter
         var members = header.Functions.Select(f =>
         {
             var parameters = Join(f, p => $"{p.Type.CSharp} {Naming.Camel(p.Name)}");
-            return $"[LibraryImport(\"hybrid\")]\n    internal static partial {f.Returns.CSharp} {f.Name}({parameters});";
+            // What neither waits nor calls back is called without telling the garbage collector, which would wait for its end.
+            var quick = f.Name.StartsWith("hy_try_", StringComparison.Ordinal) ? "[SuppressGCTransition]\n    " : "";
+            return $"[LibraryImport(\"hybrid\")]\n    {quick}internal static partial {f.Returns.CSharp} {f.Name}({parameters});";
         });
         return File(Class(Summary, "internal static unsafe partial class NativeMethods", members), Interop);
     }

@@ -159,6 +159,45 @@ TEST_F(Allocator, RefusesWhatItDoesNotKnow)
     EXPECT_EQ(data, before);
 }
 
+TEST_F(Allocator, TriesTheCacheAlone)
+{
+    void *data = nullptr;
+    EXPECT_FALSE(hy_allocator_try_alloc(allocator, 100, &data)) << "the cache is empty";
+    EXPECT_EQ(system_blocks, 0);
+    void *first = alloc(100);
+    EXPECT_TRUE(hy_allocator_try_free(allocator, first));
+    EXPECT_FALSE(hy_allocator_try_free(allocator, first)) << "it was freed already";
+    EXPECT_TRUE(hy_allocator_try_alloc(allocator, 100, &data));
+    EXPECT_EQ(data, first);
+    EXPECT_EQ(hy_allocator_free(allocator, data), HY_OK);
+
+    int local;
+    EXPECT_FALSE(hy_allocator_try_free(allocator, &local)) << "it is no block of this device";
+    EXPECT_FALSE(hy_allocator_try_free(allocator, nullptr));
+    EXPECT_FALSE(hy_allocator_try_alloc(allocator, 0, &data));
+    EXPECT_FALSE(hy_allocator_try_alloc(allocator, -1, &data));
+    EXPECT_FALSE(hy_allocator_try_alloc(allocator, INT64_MAX, &data));
+}
+
+TEST_F(Allocator, TryingThreadsDoNotShareBlocks)
+{
+    std::vector<std::thread> threads;
+    std::atomic<int> mixed{0};
+    for (int t = 0; t < 4; t++)
+        threads.emplace_back([&, t] {
+            for (int i = 0; i < 2000; i++) {
+                void *data = nullptr;
+                if (!hy_allocator_try_alloc(allocator, 64, &data)) data = alloc(64);
+                *(volatile int *)data = t;
+                if (i % 16 == 0) std::this_thread::yield();
+                mixed += *(volatile int *)data != t;
+                if (!hy_allocator_try_free(allocator, data)) hy_allocator_free(allocator, data);
+            }
+        });
+    for (std::thread &thread : threads) thread.join();
+    EXPECT_EQ(mixed, 0);
+}
+
 TEST_F(Allocator, LimitHoldsForLiveAndCachedTogether)
 {
     hy_allocator_set_limit(allocator, 8192);

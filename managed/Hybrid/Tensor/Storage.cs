@@ -13,7 +13,7 @@ namespace Hybrid;
 /// </remarks>
 internal sealed unsafe class Storage
 {
-    const long Floor = 256L << 20;
+    const long Floor = 64L << 20;
     const long LargestPooled = 64L << 10;
     const int MostPooled = 4096;
 
@@ -102,11 +102,22 @@ internal sealed unsafe class Storage
         if (data != null)
         {
             Interlocked.Add(ref live, -Bytes);
-            Native.Free(Device.Handle, data);
+            if (Native.TryFree(Device.Handle, data) == 0)
+            {
+                Native.Free(Device.Handle, data);
+            }
         }
     }
 
     static void* Allocate(Device device, long bytes)
+    {
+        void* data;
+        return bytes <= Volatile.Read(ref limit) - Volatile.Read(ref live) && Native.TryAlloc(device.Handle, bytes, &data) != 0
+            ? data
+            : AllocateSlowly(device, bytes);
+    }
+
+    static void* AllocateSlowly(Device device, long bytes)
     {
         var collected = bytes > Volatile.Read(ref limit) - Volatile.Read(ref live) && Collect(bytes);
         void* data;

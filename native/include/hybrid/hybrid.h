@@ -176,6 +176,21 @@ HY_API hy_status hy_alloc(hy_device *device, int64_t bytes, void **data);
  */
 HY_API hy_status hy_free(hy_device *device, void *data);
 
+/** What hy_alloc does, if that takes no more than a block from the cache. It asks nothing of the system, waits for no other thread and sets no
+ *  message: it is over in some ten nanoseconds, and bindings may call it, as every function hy_try_…, without the ceremony of a longer call.
+ *  @param device  the device
+ *  @param bytes   see hy_alloc
+ *  @param data    receives the address
+ *  @return 1; 0 when it takes hy_alloc
+ */
+HY_API int32_t hy_try_alloc(hy_device *device, int64_t bytes, void **data);
+
+/** What hy_free does, if no other thread is using the cache; see hy_try_alloc.
+ *  @param data  what hy_alloc gave
+ *  @return 1; 0 when it takes hy_free
+ */
+HY_API int32_t hy_try_free(hy_device *device, void *data);
+
 /** Reads the allocator's counters.
  *  @param stats  receives them
  */

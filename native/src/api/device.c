@@ -42,6 +42,16 @@ hy_status hy_free(hy_device *device, void *data)
     return hy_allocator_free(device->allocator, data);
 }
 
+int32_t hy_try_alloc(hy_device *device, int64_t bytes, void **data)
+{
+    return device && data && hy_allocator_try_alloc(device->allocator, bytes, data);
+}
+
+int32_t hy_try_free(hy_device *device, void *data)
+{
+    return device && hy_allocator_try_free(device->allocator, data);
+}
+
 hy_status hy_memory_get_stats(hy_device *device, hy_memory_stats *stats)
 {
     HY_CALL("memory_get_stats", NULL);

@@ -23,6 +23,8 @@
 
 enum { SMALLEST = 64, STEPS_LOG2 = 3, STEPS = 1 << STEPS_LOG2, CLASSES = 58 * STEPS };
 
+static const int64_t LARGEST = INT64_MAX / 4; /* beyond it, there is no class */
+
 typedef struct block {
     void *data;
     int64_t size;              /* of its class; HY_SLACK bytes more belong to it */
@@ -162,6 +164,27 @@ static hy_status out_of_memory(const hy_memory_stats *s, int64_t bytes)
                    (long long)bytes, (long long)s->live, (long long)s->cached);
 }
 
+static void *hand_out(hy_allocator *a, block *b, int64_t bytes)
+{
+    b->live = true;
+    a->stats.allocations++;
+    a->stats.live += b->size;
+    if (a->stats.live > a->stats.live_peak) a->stats.live_peak = a->stats.live;
+    expose(a, b, bytes);
+    return b->data;
+}
+
+static void take_back(hy_allocator *a, block *b)
+{
+    int class = class_of(b->size);
+    b->live = false;
+    b->next_free = a->free[class];
+    a->free[class] = b;
+    a->stats.live -= b->size;
+    a->stats.cached += b->size;
+    expose(a, b, 0);
+}
+
 hy_status hy_allocator_alloc(hy_allocator *a, int64_t bytes, void **data)
 {
     if (bytes < 0) return hy_fail(HY_BAD_ARGUMENT, "Alloc: %lld bytes asked, expected 0 or more", (long long)bytes);
@@ -171,7 +194,7 @@ hy_status hy_allocator_alloc(hy_allocator *a, int64_t bytes, void **data)
     }
     pthread_mutex_lock(&a->lock);
     block *b = NULL;
-    if (bytes <= INT64_MAX / 4) {
+    if (bytes <= LARGEST) {
         int class = class_of(bytes);
         b = take_cached(a, class);
         if (!b) b = take_from_system(a, class);
@@ -180,17 +203,19 @@ hy_status hy_allocator_alloc(hy_allocator *a, int64_t bytes, void **data)
             b = take_from_system(a, class);
         }
     }
-    if (b) {
-        b->live = true;
-        a->stats.allocations++;
-        a->stats.live += b->size;
-        if (a->stats.live > a->stats.live_peak) a->stats.live_peak = a->stats.live;
-        expose(a, b, bytes);
-        *data = b->data;
-    }
+    if (b) *data = hand_out(a, b, bytes);
     hy_memory_stats stats = a->stats;
     pthread_mutex_unlock(&a->lock);
     return b ? HY_OK : out_of_memory(&stats, bytes);
+}
+
+bool hy_allocator_try_alloc(hy_allocator *a, int64_t bytes, void **data)
+{
+    if (bytes <= 0 || bytes > LARGEST || pthread_mutex_trylock(&a->lock) != 0) return false;
+    block *b = take_cached(a, class_of(bytes));
+    if (b) *data = hand_out(a, b, bytes);
+    pthread_mutex_unlock(&a->lock);
+    return b != NULL;
 }
 
 hy_status hy_allocator_free(hy_allocator *a, void *data)
@@ -199,18 +224,20 @@ hy_status hy_allocator_free(hy_allocator *a, void *data)
     pthread_mutex_lock(&a->lock);
     block *b = find(a, data);
     bool known = b != NULL, live = known && b->live;
-    if (live) {
-        int class = class_of(b->size);
-        b->live = false;
-        b->next_free = a->free[class];
-        a->free[class] = b;
-        a->stats.live -= b->size;
-        a->stats.cached += b->size;
-        expose(a, b, 0);
-    }
+    if (live) take_back(a, b);
     pthread_mutex_unlock(&a->lock);
     if (live) return HY_OK;
     return hy_fail(HY_BAD_ARGUMENT, known ? "Free: the block at %p was freed already" : "Free: %p is no block of this device", data);
+}
+
+bool hy_allocator_try_free(hy_allocator *a, void *data)
+{
+    if (!data || pthread_mutex_trylock(&a->lock) != 0) return false;
+    block *b = find(a, data);
+    bool live = b && b->live;
+    if (live) take_back(a, b);
+    pthread_mutex_unlock(&a->lock);
+    return live;
 }
 
 void hy_allocator_get_stats(hy_allocator *a, hy_memory_stats *stats)

@@ -2,6 +2,8 @@
 #ifndef HY_CORE_ALLOCATOR_H
 #define HY_CORE_ALLOCATOR_H
 
+#include <stdbool.h>
+
 #include "backend.h"
 
 typedef struct hy_allocator hy_allocator;
@@ -15,9 +17,11 @@ hy_allocator *hy_allocator_create(hy_device *device);
 /** Returns everything to the system; no block may be live. A device's own allocator is never destroyed. */
 void hy_allocator_destroy(hy_allocator *allocator);
 
-/** These are hy_alloc, hy_free, hy_memory_get_stats, hy_memory_trim and hy_memory_set_limit of hybrid.h. */
+/** These are hy_alloc, hy_free, hy_try_alloc, hy_try_free, hy_memory_get_stats, hy_memory_trim and hy_memory_set_limit of hybrid.h. */
 hy_status hy_allocator_alloc(hy_allocator *allocator, int64_t bytes, void **data);
 hy_status hy_allocator_free(hy_allocator *allocator, void *data);
+bool hy_allocator_try_alloc(hy_allocator *allocator, int64_t bytes, void **data);
+bool hy_allocator_try_free(hy_allocator *allocator, void *data);
 void hy_allocator_get_stats(hy_allocator *allocator, hy_memory_stats *stats);
 void hy_allocator_trim(hy_allocator *allocator);
 void hy_allocator_set_limit(hy_allocator *allocator, int64_t bytes);
