@@ -48,7 +48,7 @@ namespace Hybrid
         {
             var kernel = new Size2((int)w.Shape[2], (int)w.Shape[3]);
             var (height, width) = new Window(kernel, stride, padding, dilation).Output("Conv2d", x.Shape);
-            var p = new HyConv2dParams { Groups = groups };
+            var p = new HyConv2dParams { Groups = groups, Exact = Numerics.Exact ? 1 : 0 };
             (p.Stride[0], p.Stride[1]) = (stride.Height, stride.Width);
             (p.Padding[0], p.Padding[1]) = (padding.Height, padding.Width);
             (p.Dilation[0], p.Dilation[1]) = (dilation.Height, dilation.Width);

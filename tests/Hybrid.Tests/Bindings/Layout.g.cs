@@ -62,6 +62,7 @@ public unsafe class LayoutTests
         AssertSame("hy_conv2d_params", "dilation", (byte*)value.Dilation - (byte*)&value);
         AssertSame("hy_conv2d_params", "groups", (byte*)&value.Groups - (byte*)&value);
         AssertSame("hy_conv2d_params", "activation", (byte*)&value.Activation - (byte*)&value);
+        AssertSame("hy_conv2d_params", "exact", (byte*)&value.Exact - (byte*)&value);
     }
 
     [Test]

@@ -5,6 +5,7 @@
 #include "core/tensor.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/kernels/pack.h"
+#include "cpu/kernels/winograd.h"
 #include "cpu/simd/vector.h"
 
 /* ---- The choice ---- */
@@ -128,6 +129,8 @@ static hy_status conv2d(hy_device *device, const hy_conv2d_params *p, const hy_t
                         const hy_tensor *y)
 {
     if (hy_numel(y) == 0) return HY_OK;
+    int64_t tile = HY_ISA(hy_winograd_tile)(p, x, w, y);
+    if (tile) return HY_ISA(hy_winograd_conv2d)(device, tile, p, x, w, bias, y);
     if (is_direct(p, w, y)) return direct(device, p, x, w, bias, y);
     return HY_ISA(hy_conv_packed)(device, p, x, w, bias, y);
 }
@@ -136,6 +139,8 @@ static hy_status conv2d_input_grad(hy_device *device, const hy_conv2d_params *p,
                                    const hy_tensor *dx)
 {
     if (hy_numel(dx) == 0) return HY_OK;
+    int64_t tile = HY_ISA(hy_winograd_tile)(p, dy, w, dx);
+    if (tile) return HY_ISA(hy_winograd_input_grad)(device, tile, p, dy, w, dx);
     if (is_direct_gradient(p, w, dx)) return direct_input_grad(device, p, dy, w, dx);
     return HY_ISA(hy_conv_packed_input_grad)(device, p, dy, w, dx);
 }

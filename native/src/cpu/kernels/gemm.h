@@ -59,6 +59,9 @@ static inline void hy_activate(hy_device *device, int32_t dtype, int32_t activat
     if (activation) device->backend.unary(device, activation - HY_ACTIVATION(0), 0, &t, &t);
 }
 
+/** c = a · b on the register tile alone: up to HY_TILE_ROWS packed rows, one panel of packed columns, c's rows of a panel's width. */
+void HY_ISA(hy_gemm_tile_f32)(int64_t rows, int64_t kc, const float *a, const float *b, float *c, int64_t c_stride);
+
 /** Where a batch item begins, in elements. */
 static inline int64_t hy_gemm_batch_offset(const hy_gemm *g, const int64_t *strides, int64_t item)
 {

@@ -1,0 +1,382 @@
+/*
+ * Winograd's minimal filtering F(m x m, 3 x 3): tiles of m x m outputs cost (m + 2)² multiplications instead of 9 m². Inputs and weights are
+ * transformed to (m + 2)² "frequencies", at each of which the convolution is a product of matrices
+ *   M[f][filter, tile] = U[f][filter, channel] · V[f][channel, tile]
+ * that runs on the register tile of gemm.c; M is transformed back into outputs. Tiles of all images stand side by side.
+ *
+ * What is shared by several tasks is transformed ahead of them, the rest where it is used and while it is in the cache:
+ * many tiles: U ahead, a task is a block of tiles; few tiles: V ahead, a task is a run of filters.
+ */
+#include "cpu/kernels/winograd.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "core/parallel.h"
+#include "cpu/kernels/gemm.h"
+#include "cpu/kernels/pack.h"
+#include "cpu/simd/tile.h"
+#include "cpu/simd/turn.h"
+
+typedef hy_vector_f32 vec;
+typedef __typeof__((vec){0} < 0) mask;
+
+enum {
+    LANES = HY_LANES_F32,
+    WIDTH = HY_TILE_VECTORS * LANES,
+    MAX_TILES = 64,                      /* a block: its V and M stay in L2 where there are not too many channels */
+    MAX_TAPS = 6,
+    STRIP = MAX_TAPS * MAX_TILES + LANES /* columns that a block's tiles touch at most, and what the last vector holds too much */
+};
+#define GAP 16                           /* elements between frequencies: a stride of a power of two would crowd into few sets of the cache */
+#define RUN_BYTES (512 << 10)            /* of M or U, for a run of filters */
+#define FEW_BLOCKS 4                     /* of tiles: up to here V is transformed ahead */
+#define CHANNELS 32                      /* to transform ahead, a task */
+
+static const float zeros[STRIP];
+
+/* The correlation y = x * w that is to be done; an input gradient is one, too. */
+typedef struct conv {
+    const float *x, *x_end, *w, *bias;
+    float *y;
+    int64_t images, channels, filters, height, width, out_height, out_width;
+    int64_t top, left;                   /* rows and columns of padding */
+    int64_t w_filter, w_channel, bias_stride;
+    bool flipped;                        /* the weights are taken from the last to the first */
+    float low;                           /* outputs below become 0: relu, or nothing */
+} conv;
+
+typedef struct tile {
+    int64_t y;                           /* where its outputs begin, in the first filter's plane */
+    int32_t strip;                       /* where its inputs begin in the strip */
+    int8_t rows, columns;                /* of its outputs that are within the image */
+} tile;
+
+/* Tiles side by side in one row of an image. */
+typedef struct segment {
+    int64_t plane, row, column;          /* the image's first plane; where the first tile's inputs begin in it: -1 is in the padding */
+    int64_t count, at;                   /* tiles; where their inputs begin in the strip */
+} segment;
+
+/* Some tiles; lanes beyond the last repeat it. */
+typedef struct block {
+    int64_t count, panels;               /* a panel is WIDTH tiles */
+    int64_t columns;                     /* of the strip that the segments take */
+    int segments;
+    segment segment[MAX_TILES];
+    tile tile[MAX_TILES];
+} block;
+
+typedef struct plan plan;
+
+typedef struct transforms {
+    void (*input)(const plan *p, const block *b, int64_t begin, int64_t end, float *v);
+    void (*panel)(const plan *p, int64_t panel, float *u);
+    void (*output)(const conv *c, const tile *tiles, int64_t count, const float *m, int64_t m_stride, float bias, float *y);
+} transforms;
+
+struct plan {
+    conv conv;
+    transforms by;
+    int64_t out, frequencies;
+    int64_t down, across, tiles, blocks;
+    int64_t panels, run, runs;           /* of HY_TILE_ROWS filters; panels a run */
+    bool ahead;                          /* V is transformed ahead, not U */
+    int64_t u_stride, v_stride, m_stride; /* between frequencies */
+    int64_t u_panel, v_block;            /* elements of one */
+    float *shared;                       /* U or V, whichever is transformed ahead */
+    float *scratch;
+    int64_t scratch_stride;              /* one a worker */
+    atomic_int_fast64_t next;            /* task */
+};
+
+static inline int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
+static inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/* Filters and tiles are shared evenly among panels and blocks. */
+static inline int64_t share(int64_t total, int64_t parts, int64_t i) { return i * (total / parts) + min(i, total % parts); }
+static inline int64_t first_filter(const plan *p, int64_t panel) { return share(p->conv.filters, p->panels, panel); }
+
+/* ---- F(2 x 2, 3 x 3): points 0, 1, -1 and infinity ---- */
+
+static inline __attribute__((always_inline)) void input_line_2(const vec d[4], vec o[4])
+{
+    o[0] = d[0] - d[2];
+    o[1] = d[1] + d[2];
+    o[2] = d[2] - d[1];
+    o[3] = d[1] - d[3];
+}
+
+static inline __attribute__((always_inline)) void weight_line_2(const vec g[3], vec o[4])
+{
+    vec even = (g[0] + g[2]) * 0.5f, odd = g[1] * 0.5f;
+    o[0] = g[0];
+    o[1] = even + odd;
+    o[2] = even - odd;
+    o[3] = g[2];
+}
+
+static inline __attribute__((always_inline)) void output_line_2(const vec m[4], vec y[2])
+{
+    y[0] = m[0] + m[1] + m[2];
+    y[1] = m[1] - m[2] - m[3];
+}
+
+/* ---- F(4 x 4, 3 x 3): points 0, ±5/8, ±3/2 and infinity ----
+ * Toom and Cook's construction with two pairs ±a and ±b: Lavin & Gray take 1 and 2, whose powers are easy to write but far apart.
+ * 5/8 and 3/2 lose a quarter as much (Alam et al., Winograd Convolution for Deep Neural Networks: Efficient Point Selection, 2022,
+ * look for such points), and a², b², a²b² and a² + b² are exact. */
+
+#define A 0.625f
+#define B 1.5f
+#define NORM_A (1 / (2 * A * A * (A * A - B * B)))
+#define NORM_B (1 / (2 * B * B * (B * B - A * A)))
+
+static inline __attribute__((always_inline)) void input_line_4(const vec d[6], vec o[6])
+{
+    vec even_a = d[4] - B * B * d[2], odd_a = d[3] - B * B * d[1];
+    vec even_b = d[4] - A * A * d[2], odd_b = d[3] - A * A * d[1];
+    o[0] = A * A * B * B * d[0] + (d[4] - (A * A + B * B) * d[2]);
+    o[1] = even_a + A * odd_a;
+    o[2] = even_a - A * odd_a;
+    o[3] = even_b + B * odd_b;
+    o[4] = even_b - B * odd_b;
+    o[5] = A * A * B * B * d[1] + (d[5] - (A * A + B * B) * d[3]);
+}
+
+static inline __attribute__((always_inline)) void weight_line_4(const vec g[3], vec o[6])
+{
+    vec even_a = NORM_A * g[0] + NORM_A * A * A * g[2], odd_a = NORM_A * A * g[1];
+    vec even_b = NORM_B * g[0] + NORM_B * B * B * g[2], odd_b = NORM_B * B * g[1];
+    o[0] = 1 / (A * A * B * B) * g[0];
+    o[1] = even_a + odd_a;
+    o[2] = even_a - odd_a;
+    o[3] = even_b + odd_b;
+    o[4] = even_b - odd_b;
+    o[5] = g[2];
+}
+
+static inline __attribute__((always_inline)) void output_line_4(const vec m[6], vec y[4])
+{
+    vec even_a = m[1] + m[2], odd_a = m[1] - m[2], even_b = m[3] + m[4], odd_b = m[3] - m[4];
+    y[0] = m[0] + even_a + even_b;
+    y[1] = A * odd_a + B * odd_b;
+    y[2] = A * A * even_a + B * B * even_b;
+    y[3] = A * A * A * odd_a + (B * B * B * odd_b + m[5]);
+}
+
+#define OUT 2
+#define TAPS 4
+#define T(name) name##_2
+#include "cpu/kernels/winograd_body.h"
+#undef OUT
+#undef TAPS
+#undef T
+
+#define OUT 4
+#define TAPS 6
+#define T(name) name##_4
+#include "cpu/kernels/winograd_body.h"
+
+/* ---- Blocks of tiles ---- */
+
+static void add_tile(const plan *p, block *b, int64_t index)
+{
+    const conv *c = &p->conv;
+    const int64_t image = index / (p->down * p->across), i = index / p->across % p->down, j = index % p->across;
+    if (b->count == 0 || j == 0) {
+        b->segment[b->segments++] =
+            (segment){image * c->channels * c->height * c->width, i * p->out - c->top, j * p->out - c->left, 0, b->columns};
+        b->columns += 2;
+    }
+    int64_t rows = min(p->out, c->out_height - i * p->out), columns = min(p->out, c->out_width - j * p->out);
+    int64_t y = (image * c->filters * c->out_height + i * p->out) * c->out_width + j * p->out;
+    segment *s = &b->segment[b->segments - 1];
+    b->tile[b->count++] = (tile){y, (int32_t)(s->at + p->out * s->count++), (int8_t)rows, (int8_t)columns};
+    b->columns += p->out;
+}
+
+static void make_block(const plan *p, int64_t number, block *b)
+{
+    *b = (block){0};
+    int64_t first = number * MAX_TILES, last = min(p->tiles, first + MAX_TILES);
+    for (int64_t i = first; i < last; i++) add_tile(p, b, i);
+    b->panels = ceil_div(b->count, WIDTH);
+    for (int64_t i = b->count; i < b->panels * WIDTH; i++) b->tile[i] = b->tile[b->count - 1];
+}
+
+/* A run of filters, from u on, with a block of tiles. */
+static void multiply(const plan *p, const block *b, int64_t run, const float *u, const float *v, float *m)
+{
+    const conv *c = &p->conv;
+    const int64_t begin = share(p->panels, p->runs, run), end = share(p->panels, p->runs, run + 1), first = first_filter(p, begin);
+    for (int64_t f = 0; f < p->frequencies; f++)
+        for (int64_t j = 0; j < b->panels; j++)
+            for (int64_t i = begin; i < end; i++)
+                HY_ISA(hy_gemm_tile_f32)(first_filter(p, i + 1) - first_filter(p, i), c->channels, u + (i - begin) * p->u_panel + f * p->u_stride,
+                                         v + f * p->v_stride + j * c->channels * WIDTH,
+                                         m + f * p->m_stride + (first_filter(p, i) - first) * MAX_TILES + j * WIDTH, MAX_TILES);
+    for (int64_t k = first; k < first_filter(p, end); k++)
+        for (int64_t i = 0; i < b->count; i += LANES)
+            p->by.output(c, b->tile + i, min(LANES, b->count - i), m + (k - first) * MAX_TILES + i, p->m_stride,
+                         c->bias ? c->bias[k * c->bias_stride] : 0, c->y + k * c->out_height * c->out_width);
+}
+
+/* ---- Tasks ---- */
+
+static void ahead_weights(void *context, int64_t begin, int64_t end)
+{
+    const plan *p = context;
+    for (int64_t panel = begin; panel < end; panel++) p->by.panel(p, panel, p->shared + panel * p->u_panel);
+}
+
+/* Unit: (block, some channels). */
+static void ahead_inputs(void *context, int64_t begin, int64_t end)
+{
+    const plan *p = context;
+    const int64_t parts = ceil_div(p->conv.channels, CHANNELS);
+    for (int64_t unit = begin; unit < end; unit++) {
+        block b;
+        make_block(p, unit / parts, &b);
+        int64_t channel = unit % parts * CHANNELS;
+        p->by.input(p, &b, channel, min(channel + CHANNELS, p->conv.channels), p->shared + unit / parts * p->v_block);
+    }
+}
+
+static void run_of_filters(const plan *p, int64_t run, float *scratch)
+{
+    const int64_t begin = share(p->panels, p->runs, run), end = share(p->panels, p->runs, run + 1);
+    float *u = scratch, *m = scratch + p->run * p->u_panel;
+    for (int64_t panel = begin; panel < end; panel++) p->by.panel(p, panel, u + (panel - begin) * p->u_panel);
+    for (int64_t i = 0; i < p->blocks; i++) {
+        block b;
+        make_block(p, i, &b);
+        multiply(p, &b, run, u, p->shared + i * p->v_block, m);
+    }
+}
+
+static void block_of_tiles(const plan *p, int64_t number, float *scratch)
+{
+    block b;
+    float *v = scratch, *m = scratch + p->v_block;
+    make_block(p, number, &b);
+    p->by.input(p, &b, 0, p->conv.channels, v);
+    for (int64_t run = 0; run < p->runs; run++)
+        multiply(p, &b, run, p->shared + share(p->panels, p->runs, run) * p->u_panel, v, m);
+}
+
+/* A worker has a scratch of its own and takes tasks until there is none left. */
+static void work(void *context, int64_t begin, int64_t end)
+{
+    plan *p = context;
+    const int64_t tasks = p->ahead ? p->runs : p->blocks;
+    for (int64_t worker = begin; worker < end; worker++)
+        for (int64_t task; (task = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed)) < tasks;)
+            (p->ahead ? run_of_filters : block_of_tiles)(p, task, p->scratch + worker * p->scratch_stride);
+}
+
+/* ---- The whole ---- */
+
+static void make_plan(plan *p, int64_t out)
+{
+    const conv *c = &p->conv;
+    p->by = out == 4 ? (transforms){transform_input_4, transform_panel_4, transform_output_4}
+                     : (transforms){transform_input_2, transform_panel_2, transform_output_2};
+    p->out = out;
+    p->frequencies = (out + 2) * (out + 2);
+    p->down = ceil_div(c->out_height, out);
+    p->across = ceil_div(c->out_width, out);
+    p->tiles = c->images * p->down * p->across;
+    p->blocks = ceil_div(p->tiles, MAX_TILES);
+    p->panels = ceil_div(c->filters, HY_TILE_ROWS);
+    p->u_stride = c->channels * HY_TILE_ROWS + GAP;
+    p->u_panel = p->frequencies * p->u_stride;
+    p->v_stride = ceil_div(min(p->tiles, MAX_TILES), WIDTH) * WIDTH * c->channels + GAP;
+    p->v_block = p->frequencies * p->v_stride;
+    p->ahead = p->blocks <= FEW_BLOCKS;
+    int64_t panel_bytes = p->frequencies * (p->ahead ? p->u_stride : HY_TILE_ROWS * MAX_TILES) * (int64_t)sizeof(float);
+    p->run = min(p->panels, max(1, RUN_BYTES / panel_bytes));
+    p->runs = ceil_div(p->panels, p->run);
+    p->m_stride = p->run * HY_TILE_ROWS * MAX_TILES + GAP;
+}
+
+static hy_status run(hy_device *device, plan *p)
+{
+    const int64_t tasks = p->ahead ? p->runs : p->blocks, workers = min(tasks, hy_get_num_threads());
+    const int64_t shared = p->ahead ? p->blocks * p->v_block : p->panels * p->u_panel;
+    p->scratch_stride = (p->ahead ? p->run * p->u_panel : p->v_block) + p->frequencies * p->m_stride;
+    void *memory;
+    hy_status status = hy_alloc(device, (shared + workers * p->scratch_stride) * (int64_t)sizeof(float), &memory);
+    if (status != HY_OK) return status;
+    p->shared = memory;
+    p->scratch = p->shared + shared;
+    if (p->ahead) hy_parallel_for(p->blocks * ceil_div(p->conv.channels, CHANNELS), 1, ahead_inputs, p);
+    else hy_parallel_for(p->panels, 1, ahead_weights, p);
+    hy_parallel_for(workers, 1, work, p);
+    return hy_free(device, memory);
+}
+
+/* Runs what `p` has been told of its convolution: x with the weights w, of which an axis is y's channels and the other one x's. */
+static hy_status correlate(hy_device *device, plan *p, int64_t tile, const hy_tensor *x, const hy_tensor *w, int32_t activation,
+                           const hy_tensor *y)
+{
+    conv *c = &p->conv;
+    hy_pack pack = {.device = device};
+    x = hy_pack_in(&pack, x);
+    w = hy_pack_in(&pack, w);
+    const hy_tensor *out = hy_pack_out(&pack, y);
+    c->x = x->data;
+    c->x_end = c->x + hy_numel(x);
+    c->w = w->data;
+    c->y = out->data;
+    c->images = x->shape[0];
+    c->channels = x->shape[1];
+    c->filters = y->shape[1];
+    c->height = x->shape[2];
+    c->width = x->shape[3];
+    c->out_height = y->shape[2];
+    c->out_width = y->shape[3];
+    c->low = activation == HY_ACTIVATION(HY_UNARY_relu) ? 0 : -INFINITY;
+    make_plan(p, tile);
+    hy_status status = pack.status == HY_OK ? run(device, p) : pack.status;
+    if (status == HY_OK && activation && c->low < 0) status = device->backend.unary(device, activation - HY_ACTIVATION(0), 0, out, out);
+    return hy_pack_end(&pack, status);
+}
+
+hy_status HY_ISA(hy_winograd_conv2d)(hy_device *device, int64_t tile, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w,
+                                     const hy_tensor *bias, const hy_tensor *y)
+{
+    plan forward = {.conv = {.top = p->padding[0], .left = p->padding[1], .w_filter = x->shape[1] * 9, .w_channel = 9}};
+    if (bias) {
+        forward.conv.bias = bias->data;
+        forward.conv.bias_stride = bias->strides[0];
+    }
+    return correlate(device, &forward, tile, x, w, p->activation, y);
+}
+
+/* dx is the correlation of dy with the weights turned by half a turn, whose windows reach over dy's border as far as x's did not. */
+hy_status HY_ISA(hy_winograd_input_grad)(hy_device *device, int64_t tile, const hy_conv2d_params *p, const hy_tensor *dy,
+                                         const hy_tensor *w, const hy_tensor *dx)
+{
+    plan backward = {.conv = {.top = 2 - p->padding[0], .left = 2 - p->padding[1], .flipped = true}};
+    backward.conv.w_filter = 9;
+    backward.conv.w_channel = dx->shape[1] * 9;
+    return correlate(device, &backward, tile, dy, w, HY_NO_ACTIVATION, dx);
+}
+
+/* ---- The choice ---- */
+
+static bool serves(const hy_conv2d_params *p, const hy_tensor *w)
+{
+    for (int axis = 0; axis < 2; axis++)
+        if (w->shape[2 + axis] != 3 || p->stride[axis] != 1 || p->dilation[axis] != 1 || p->padding[axis] > 2) return false;
+    return w->dtype == HY_FLOAT32 && p->groups == 1 && !p->exact;
+}
+
+int64_t HY_ISA(hy_winograd_tile)(const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y)
+{
+    if (!serves(p, w) || x->shape[1] < 16 || y->shape[1] < 16) return 0;
+    return y->shape[2] >= 12 && y->shape[3] >= 12 ? 4 : 2;
+}

@@ -1,0 +1,20 @@
+/* Convolution with 3 x 3 kernels by minimal filtering (Winograd 1980; Lavin & Gray, Fast Algorithms for Convolutional Neural Networks, 2016). */
+#ifndef HY_CPU_WINOGRAD_H
+#define HY_CPU_WINOGRAD_H
+
+#include "backend.h"
+#include "cpu/isa.h"
+
+/** The side of the square tiles of outputs, 2 or 4, with which Winograd serves a convolution, or the input gradient of one, faster than
+ *  the direct sum; 0 where it does not. Input x (or the output's gradient), weight w, output y (or the input's gradient). */
+int64_t HY_ISA(hy_winograd_tile)(const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y);
+
+/** y = x * w + bias (NULL for none) by tiles of 2 or 4; 3 x 3 weights, stride and dilation 1, one group, padding up to 2, float32. */
+hy_status HY_ISA(hy_winograd_conv2d)(hy_device *device, int64_t tile, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w,
+                                     const hy_tensor *bias, const hy_tensor *y);
+
+/** dx = the gradient of that with respect to x. */
+hy_status HY_ISA(hy_winograd_input_grad)(hy_device *device, int64_t tile, const hy_conv2d_params *p, const hy_tensor *dy,
+                                         const hy_tensor *w, const hy_tensor *dx);
+
+#endif

@@ -1,0 +1,227 @@
+// Winograd's convolutions against the reference, under each ISA and by both sizes of tiles, whatever the choice by shape would be.
+#include "kernel_view.h"
+
+using namespace kernel_test;
+
+namespace {
+
+struct Kernels {
+    const char *isa;
+    int64_t (*tile)(const hy_conv2d_params *, const hy_tensor *, const hy_tensor *, const hy_tensor *);
+    hy_status (*conv2d)(hy_device *, int64_t, const hy_conv2d_params *, const hy_tensor *, const hy_tensor *, const hy_tensor *, const hy_tensor *);
+    hy_status (*input_grad)(hy_device *, int64_t, const hy_conv2d_params *, const hy_tensor *, const hy_tensor *, const hy_tensor *);
+};
+
+} // namespace
+
+#define DECLARE(isa)                                                                                                                     \
+    extern "C" std::remove_pointer_t<decltype(Kernels::tile)> hy_winograd_tile_##isa;                                                    \
+    extern "C" std::remove_pointer_t<decltype(Kernels::conv2d)> hy_winograd_conv2d_##isa;                                                \
+    extern "C" std::remove_pointer_t<decltype(Kernels::input_grad)> hy_winograd_input_grad_##isa;
+#define KERNELS(isa, name) {name, hy_winograd_tile_##isa, hy_winograd_conv2d_##isa, hy_winograd_input_grad_##isa}
+
+#if defined(__x86_64__)
+DECLARE(x86_64)
+DECLARE(avx2)
+DECLARE(avx512)
+static const Kernels all_kernels[] = {KERNELS(x86_64, "x86-64"), KERNELS(avx2, "avx2"), KERNELS(avx512, "avx512")};
+#else
+DECLARE(neon)
+static const Kernels all_kernels[] = {KERNELS(neon, "neon")};
+#endif
+
+namespace {
+
+struct Case {
+    int64_t n, c, h, w, k;
+    int32_t padding[2];
+
+    hy_conv2d_params params() const { return {{1, 1}, {padding[0], padding[1]}, {1, 1}, 1}; }
+    std::vector<int64_t> x() const { return {n, c, h, w}; }
+    std::vector<int64_t> weight() const { return {k, c, 3, 3}; }
+    std::vector<int64_t> y() const { return {n, k, h + 2 * padding[0] - 2, w + 2 * padding[1] - 2}; }
+};
+
+// The error relative to the largest output, for operands of uniform random numbers: what hybrid.h says of hy_conv2d_params.exact, with
+// half as much again for the instruction sets without a fused multiply-add. A direct sum of 512 channels is some 2e-6 off.
+double bound(int64_t tile, int64_t channels) { return tile == 4 ? (channels <= 64 ? 3e-6 : 6e-6) : 2e-6; }
+
+void expect_near(const View &got, const View &want, double bound)
+{
+    std::vector<double> g = got.values(), w = want.values();
+    double largest = 0, worst = 0;
+    for (size_t i = 0; i < w.size(); i++) {
+        largest = std::max(largest, std::fabs(w[i]));
+        ASSERT_FALSE(std::isnan(g[i])) << "element " << i;
+        worst = std::max(worst, std::fabs(g[i] - w[i]));
+    }
+    EXPECT_LE(worst, bound * largest);
+    EXPECT_TRUE(got.others_untouched());
+}
+
+// Calls visit(kernels, tile) for all that this machine runs.
+template <typename Visit> void each(Visit visit)
+{
+    for (const Kernels &kernels : all_kernels) {
+        if (!hy_cpu_device(kernels.isa)) continue;
+        for (int64_t tile : {2, 4}) {
+            SCOPED_TRACE(testing::Message() << kernels.isa << ", tiles of " << tile);
+            visit(kernels, tile);
+            if (testing::Test::HasFailure()) return;
+        }
+    }
+}
+
+void check(const Case &c, const Layout &layout = {})
+{
+    SCOPED_TRACE(testing::Message() << "n " << c.n << " c " << c.c << " h " << c.h << " w " << c.w << " k " << c.k << " padding " << c.padding[0]
+                                    << "," << c.padding[1]);
+    const hy_conv2d_params p = c.params();
+    View x(HY_FLOAT32, c.x(), layout), w(HY_FLOAT32, c.weight(), layout), bias(HY_FLOAT32, {c.k}, Layout{{}, 2}), dy(HY_FLOAT32, c.y(), layout);
+    unsigned seed = 1;
+    for (View *v : {&x, &w, &bias, &dy}) v->fill_random(seed++);
+    hy_device *reference = hy_cpu_device("reference");
+    View y(HY_FLOAT32, c.y()), y_with_bias(HY_FLOAT32, c.y()), dx(HY_FLOAT32, c.x());
+    ASSERT_EQ(reference->backend.conv2d(reference, &p, &x.tensor, &w.tensor, nullptr, &y.tensor), HY_OK);
+    ASSERT_EQ(reference->backend.conv2d(reference, &p, &x.tensor, &w.tensor, &bias.tensor, &y_with_bias.tensor), HY_OK);
+    ASSERT_EQ(reference->backend.conv2d_input_grad(reference, &p, &dy.tensor, &w.tensor, &dx.tensor), HY_OK);
+    each([&](const Kernels &kernels, int64_t tile) {
+        hy_device *device = hy_cpu_device(kernels.isa);
+        View got(HY_FLOAT32, c.y(), layout), got_with_bias(HY_FLOAT32, c.y(), layout), got_grad(HY_FLOAT32, c.x(), layout);
+        ASSERT_EQ(kernels.conv2d(device, tile, &p, &x.tensor, &w.tensor, nullptr, &got.tensor), HY_OK);
+        ASSERT_EQ(kernels.conv2d(device, tile, &p, &x.tensor, &w.tensor, &bias.tensor, &got_with_bias.tensor), HY_OK);
+        ASSERT_EQ(kernels.input_grad(device, tile, &p, &dy.tensor, &w.tensor, &got_grad.tensor), HY_OK);
+        expect_near(got, y, bound(tile, c.c));
+        expect_near(got_with_bias, y_with_bias, bound(tile, c.c));
+        expect_near(got_grad, dx, bound(tile, c.k));
+    });
+}
+
+} // namespace
+
+TEST(Winograd, LayersOfNetworks)
+{
+    check({3, 32, 26, 26, 20, {0, 0}});
+    check({1, 64, 56, 56, 11, {1, 1}});
+    check({1, 128, 28, 28, 14, {1, 1}});
+    check({2, 256, 14, 14, 15, {1, 1}});
+}
+
+TEST(Winograd, ManyChannels)
+{
+    check({1, 512, 7, 7, 20, {1, 1}});
+    check({1, 9, 14, 14, 512, {1, 1}});
+}
+
+TEST(Winograd, EveryExtentAndPadding)
+{
+    for (int64_t h = 1; h <= 9; h++)
+        for (int32_t top : {0, 1, 2})
+            for (int32_t left : {0, 1, 2}) {
+                int64_t w = 10 - h;
+                if (h + 2 * top >= 3 && w + 2 * left >= 3) check({2, 3, h, w, 5, {top, left}});
+            }
+}
+
+TEST(Winograd, FewAndManyTiles)
+{
+    check({1, 1, 3, 3, 1, {0, 0}});
+    check({1, 2, 3, 700, 3, {1, 1}});   // one row of tiles, longer than a block
+    check({1, 2, 700, 3, 3, {1, 0}});   // one column
+    check({70, 3, 5, 4, 7, {1, 1}});    // blocks across many images
+    check({2, 7, 40, 90, 29, {1, 1}});
+}
+
+TEST(Winograd, EveryLayout)
+{
+    const Layout channels_last = {{0, 2, 3, 1}}, spaced = {{}, 1, 3};
+    for (const Layout &layout : {channels_last, spaced}) check({2, 18, 13, 9, 17, {1, 1}}, layout);
+}
+
+TEST(Winograd, AppliesAnActivationAsUnaryDoes)
+{
+    const Case c = {2, 20, 17, 15, 18, {1, 1}};
+    hy_conv2d_params p = c.params();
+    View x(HY_FLOAT32, c.x()), w(HY_FLOAT32, c.weight()), bias(HY_FLOAT32, {c.k});
+    unsigned seed = 1;
+    for (View *v : {&x, &w, &bias}) v->fill_random(seed++);
+    each([&](const Kernels &kernels, int64_t tile) {
+        hy_device *device = hy_cpu_device(kernels.isa);
+        for (int32_t op : {HY_UNARY_relu, HY_UNARY_sigmoid}) {
+            View want(HY_FLOAT32, c.y()), got(HY_FLOAT32, c.y());
+            p.activation = HY_NO_ACTIVATION;
+            ASSERT_EQ(kernels.conv2d(device, tile, &p, &x.tensor, &w.tensor, &bias.tensor, &want.tensor), HY_OK);
+            ASSERT_EQ(device->backend.unary(device, op, 0, &want.tensor, &want.tensor), HY_OK);
+            p.activation = HY_ACTIVATION(op);
+            ASSERT_EQ(kernels.conv2d(device, tile, &p, &x.tensor, &w.tensor, &bias.tensor, &got.tensor), HY_OK);
+            EXPECT_EQ(got.values(), want.values());
+        }
+    });
+}
+
+// Infinities and NaNs reach the outputs of their tile, as much as direct sums would have let them reach their own.
+TEST(Winograd, NaNReachesItsOutputs)
+{
+    const Case c = {1, 4, 20, 20, 5, {1, 1}};
+    const hy_conv2d_params p = c.params();
+    View x(HY_FLOAT32, c.x()), w(HY_FLOAT32, c.weight());
+    x.fill_random(1);
+    w.fill_random(2);
+    ((float *)x.tensor.data)[10 * 20 + 10] = NAN;
+    each([&](const Kernels &kernels, int64_t tile) {
+        View y(HY_FLOAT32, c.y());
+        ASSERT_EQ(kernels.conv2d(hy_cpu_device(kernels.isa), tile, &p, &x.tensor, &w.tensor, nullptr, &y.tensor), HY_OK);
+        const std::vector<double> values = y.values();
+        for (size_t k = 0; k < 5; k++) {
+            for (size_t i = 9; i <= 11; i++)
+                for (size_t j = 9; j <= 11; j++) EXPECT_TRUE(std::isnan(values[(k * 20 + i) * 20 + j]));
+            EXPECT_FALSE(std::isnan(values[k * 400]));
+            EXPECT_FALSE(std::isnan(values[k * 400 + 399]));
+        }
+    });
+}
+
+TEST(Winograd, SameBitsForAnyNumberOfThreads)
+{
+    int32_t threads = hy_get_num_threads();
+    for (const Case &c : {Case{9, 20, 20, 20, 32, {1, 1}}, Case{1, 32, 14, 14, 50, {1, 1}}}) {
+        const hy_conv2d_params p = c.params();
+        View x(HY_FLOAT32, c.x()), w(HY_FLOAT32, c.weight()), dy(HY_FLOAT32, c.y());
+        unsigned seed = 1;
+        for (View *v : {&x, &w, &dy}) v->fill_random(seed++);
+        each([&](const Kernels &kernels, int64_t tile) {
+            hy_device *device = hy_cpu_device(kernels.isa);
+            std::vector<std::vector<double>> first;
+            for (int32_t count : {1, 2, 5}) {
+                ASSERT_EQ(hy_set_num_threads(count), HY_OK);
+                View y(HY_FLOAT32, c.y()), dx(HY_FLOAT32, c.x());
+                ASSERT_EQ(kernels.conv2d(device, tile, &p, &x.tensor, &w.tensor, nullptr, &y.tensor), HY_OK);
+                ASSERT_EQ(kernels.input_grad(device, tile, &p, &dy.tensor, &w.tensor, &dx.tensor), HY_OK);
+                std::vector<std::vector<double>> results = {y.values(), dx.values()};
+                if (first.empty()) first = results;
+                EXPECT_TRUE(first == results) << count << " threads";
+            }
+        });
+    }
+    ASSERT_EQ(hy_set_num_threads(threads), HY_OK);
+}
+
+TEST(Winograd, IsChosenByShapeUnlessExactOrDouble)
+{
+    const Case large = {8, 64, 56, 56, 64, {1, 1}}, small = {8, 512, 7, 7, 512, {1, 1}}, shallow = {1, 1, 28, 28, 4, {0, 0}};
+    for (const Kernels &kernels : all_kernels) {
+        auto tile = [&](const Case &c, int32_t dtype, hy_conv2d_params p) {
+            View x(dtype, c.x()), w(dtype, c.weight()), y(dtype, c.y());
+            return kernels.tile(&p, &x.tensor, &w.tensor, &y.tensor);
+        };
+        hy_conv2d_params exact = large.params(), strided = large.params(), dilated = large.params();
+        exact.exact = 1;
+        strided.stride[1] = 2;
+        dilated.dilation[0] = 2;
+        EXPECT_EQ(tile(large, HY_FLOAT32, large.params()), 4) << kernels.isa;
+        EXPECT_NE(tile(small, HY_FLOAT32, small.params()), 0) << kernels.isa;
+        EXPECT_EQ(tile(shallow, HY_FLOAT32, shallow.params()), 0) << kernels.isa;
+        EXPECT_EQ(tile(large, HY_FLOAT64, large.params()), 0) << kernels.isa;
+        for (const hy_conv2d_params &p : {exact, strided, dilated}) EXPECT_EQ(tile(large, HY_FLOAT32, p), 0) << kernels.isa;
+    }
+}

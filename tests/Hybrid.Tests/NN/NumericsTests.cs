@@ -1,0 +1,37 @@
+using Hybrid.NN;
+
+namespace Hybrid.Tests;
+
+[NonParallelizable]
+public class NumericsTests
+{
+    /// <summary>What is set holds for the convolution and for its gradients; the results are those of float64 either way.</summary>
+    [Test]
+    public void ConvolutionsAreNearFloat64ByWinogradAndDirectly([Values] bool exact)
+    {
+        var inputs = new[] { Tensor.Randn(2, 64, 20, 20), Tensor.Randn(48, 64, 3, 3), Tensor.Randn(48) };
+        var want = Results([.. inputs.Select(t => t.To(DType.Float64))]);
+        try
+        {
+            Numerics.Exact = exact;
+            var got = Results(inputs);
+            for (var i = 0; i < got.Length; i++)
+            {
+                var largest = want[i].Max(Math.Abs);
+                Assert.That(got[i].Zip(want[i], (g, w) => Math.Abs(g - w)).Max(), Is.LessThan((exact ? 2e-6 : 4e-6) * largest), $"result {i}");
+            }
+        }
+        finally
+        {
+            Numerics.Exact = false;
+        }
+    }
+
+    private static double[][] Results(Tensor[] inputs)
+    {
+        Tensor[] leaves = [.. inputs.Select(t => t.Detach().RequiresGrad_())];
+        var y = F.Conv2d(leaves[0], leaves[1], leaves[2], padding: 1);
+        y.Backward(y.Detach());
+        return [.. leaves.Select(t => t.Grad!).Prepend(y.Detach()).Select(t => t.To(DType.Float64).ToArray<double>())];
+    }
+}
