@@ -100,7 +100,7 @@ hy_status hy_check_input(const hy_call *call, const char *what, const hy_tensor 
                          device_name(call->device, name));
     }
     HY_TRY(check_extents(call, what, t));
-    if ((uintptr_t)t->data % (uintptr_t)hy_dtype_size(t->dtype))
+    if ((uintptr_t)t->data & (uintptr_t)(hy_dtype_size(t->dtype) - 1)) /* sizes are powers of two */
         return hy_refuse(call, HY_BAD_ARGUMENT, "%s's data at %p is not aligned to its %s elements", what, t->data, hy_dtype_name(t->dtype));
     if (!t->data && hy_numel(t) > 0) {
         char shape[256];

@@ -40,68 +40,118 @@ static void move4(void *const *data, int64_t n, const void *context) { memcpy(da
 static void move8(void *const *data, int64_t n, const void *context) { memcpy(data[0], data[1], (size_t)n * 8); }
 
 /* ---------------------------------------------------------------------------------------------------------------------- */
-/* Transposition: the output is written along its rows, the input read along its columns                                   */
+/* Transposition: x is contiguous along another axis than y. A block of as many rows and columns as a cache line has elements is turned   */
+/* in a buffer, so that each line is touched once, whole: with strides of powers of two, lines of one block push each other out.     */
 /* ---------------------------------------------------------------------------------------------------------------------- */
 
-enum { BLOCK = 32 }; /* a block of both sides stays in the first-level cache */
+enum { LINE = 64 };
 
 typedef struct transposition {
-    char *y;
-    const char *x;
-    int64_t outer, rows, columns;                    /* of y */
-    int64_t y_outer, y_row, x_outer, x_column, size; /* strides in bytes; y's columns and x's rows are contiguous */
+    hy_walk outer;                  /* operand 0 is y, operand 1 is x; with an extent of 1 along the two axes that are turned */
+    int64_t rows, columns, bands;   /* of y; bands of LINE bytes of x */
+    int64_t y_row, x_column, size;  /* strides in bytes; y's columns and x's rows are contiguous */
 } transposition;
 
-static void transpose_block(const transposition *t, char *y, const char *x, int64_t rows, int64_t columns)
+typedef hy_raw4 __attribute__((vector_size(16), aligned(4))) words;
+
+/* The buffer's 4 x 4 words at (r, c) become x's 4 lines from c on, turned. */
+static inline void turn_words(const char *x, int64_t x_column, hy_raw4 (*to)[16])
 {
-    for (int64_t r = 0; r < rows; r++) hy_walk_move(y + r * t->y_row, t->size, x + r * t->size, t->x_column, t->size, columns);
+    const words a = *(const words *)x, b = *(const words *)(x + x_column);
+    const words c = *(const words *)(x + 2 * x_column), d = *(const words *)(x + 3 * x_column);
+    const words ab = __builtin_shuffle(a, b, (words){0, 4, 1, 5}), cd = __builtin_shuffle(c, d, (words){0, 4, 1, 5});
+    const words ab2 = __builtin_shuffle(a, b, (words){2, 6, 3, 7}), cd2 = __builtin_shuffle(c, d, (words){2, 6, 3, 7});
+    *(words *)to[0] = __builtin_shuffle(ab, cd, (words){0, 1, 4, 5});
+    *(words *)to[1] = __builtin_shuffle(ab, cd, (words){2, 3, 6, 7});
+    *(words *)to[2] = __builtin_shuffle(ab2, cd2, (words){0, 1, 4, 5});
+    *(words *)to[3] = __builtin_shuffle(ab2, cd2, (words){2, 3, 6, 7});
 }
 
-/* One unit of work is a band of BLOCK rows of y. */
-static void transpose_bands(void *context, int64_t begin, int64_t end)
+static void turn4(char *y, int64_t y_row, const char *x, int64_t x_column)
+{
+    hy_raw4 block[16][16];
+    for (int c = 0; c < 16; c += 4)
+        for (int r = 0; r < 16; r += 4) turn_words(x + c * x_column + r * 4, x_column, (hy_raw4(*)[16])&block[r][c]);
+    for (int r = 0; r < 16; r++) memcpy(y + r * y_row, block[r], LINE);
+}
+
+#define TURN(bytes)                                                                                   \
+    static void turn##bytes(char *y, int64_t y_row, const char *x, int64_t x_column)                  \
+    {                                                                                                 \
+        enum { N = LINE / bytes };                                                                    \
+        hy_raw##bytes block[N][N];                                                                    \
+        for (int c = 0; c < N; c++)                                                                   \
+            for (int r = 0; r < N; r++) block[r][c] = ((const hy_raw##bytes *)(x + c * x_column))[r]; \
+        for (int r = 0; r < N; r++) memcpy(y + r * y_row, block[r], LINE);                            \
+    }
+TURN(1)
+TURN(8)
+
+/* What is left of blocks: along the longer side, so that a few interleaved channels are one loop. */
+static void turn_edge(const transposition *t, char *y, const char *x, int64_t rows, int64_t columns)
+{
+    if (columns < rows)
+        for (int64_t c = 0; c < columns; c++) hy_walk_move(y + c * t->size, t->y_row, x + c * t->x_column, t->size, t->size, rows);
+    else
+        for (int64_t r = 0; r < rows; r++) hy_walk_move(y + r * t->y_row, t->size, x + r * t->size, t->x_column, t->size, columns);
+}
+
+/* One unit of work is a band of y's rows, a line of x. */
+static void turn_bands(void *context, int64_t begin, int64_t end)
 {
     const transposition *t = context;
-    int64_t bands = (t->rows + BLOCK - 1) / BLOCK;
+    const int64_t block = LINE / t->size;
     for (int64_t band = begin; band < end; band++) {
-        int64_t row = band % bands * BLOCK, rows = t->rows - row < BLOCK ? t->rows - row : BLOCK;
-        char *y = t->y + band / bands * t->y_outer + row * t->y_row;
-        const char *x = t->x + band / bands * t->x_outer + row * t->size;
-        for (int64_t c = 0; c < t->columns; c += BLOCK) {
-            int64_t columns = t->columns - c < BLOCK ? t->columns - c : BLOCK;
-            transpose_block(t, y + c * t->size, x + c * t->x_column, rows, columns);
+        const hy_walk_cursor at = hy_walk_seek(&t->outer, band / t->bands);
+        const int64_t row = band % t->bands * block, rows = t->rows - row < block ? t->rows - row : block;
+        char *y = at.at[0] + row * t->y_row;
+        const char *x = at.at[1] + row * t->size;
+        int64_t c = 0;
+        for (; rows == block && c + block <= t->columns; c += block) {
+            char *to = y + c * t->size;
+            const char *from = x + c * t->x_column;
+            for (int64_t next = block; next < 2 * block && c + next < t->columns; next++) __builtin_prefetch(from + next * t->x_column);
+            if (t->size == 4) turn4(to, t->y_row, from, t->x_column);
+            else if (t->size == 8) turn8(to, t->y_row, from, t->x_column);
+            else turn1(to, t->y_row, from, t->x_column);
         }
+        turn_edge(t, y + c * t->size, x + c * t->x_column, rows, t->columns - c);
     }
 }
 
-/* Whether the walk is a (batched) transposition of matrices worth blocking; fills `t` if it is. */
+/* Whether y and x are contiguous along two different axes; fills `t` if so. */
 static bool is_transposition(const hy_walk *w, transposition *t)
 {
-    int row = w->ndim - 2, column = w->ndim - 1;
-    if (w->ndim < 2 || w->ndim > 3) return false;
-    *t = (transposition){
-        .y = w->data[0], .x = w->data[1], .size = w->size[0],
-        .outer = w->ndim == 3 ? w->shape[0] : 1, .rows = w->shape[row], .columns = w->shape[column],
-        .y_outer = w->ndim == 3 ? w->strides[0][0] : 0, .x_outer = w->ndim == 3 ? w->strides[1][0] : 0,
-        .y_row = w->strides[0][row], .x_column = w->strides[1][column],
-    };
-    return w->strides[0][column] == t->size && w->strides[1][row] == t->size && t->x_column > t->size && t->rows >= 8 && t->columns >= 8;
+    const int column = w->ndim - 1;
+    const int64_t size = w->size[0];
+    int row = -1;
+    for (int d = 0; d < column; d++)
+        if (w->strides[1][d] == size) row = d;
+    if (row < 0 || w->strides[0][column] != size || w->strides[1][column] == size || w->strides[1][column] == 0) return false;
+    *t = (transposition){.outer = *w, .rows = w->shape[row], .columns = w->shape[column], .y_row = w->strides[0][row],
+                         .x_column = w->strides[1][column], .size = size};
+    t->bands = (t->rows + LINE / size - 1) / (LINE / size);
+    t->outer.shape[row] = t->outer.shape[column] = 1;
+    return t->rows * t->columns >= 64;
 }
 
 static hy_status copy(hy_device *device, const hy_tensor *x, const hy_tensor *y)
 {
     const hy_tensor *operands[] = {y, x};
     bool cast = x->dtype != y->dtype && !(x->dtype == HY_BOOL && y->dtype == HY_UINT8);
-    hy_walk w;
-    transposition t;
-    if (!cast && hy_walk_prepare(&w, 1, 2, operands) > 0 && is_transposition(&w, &t)) {
-        int64_t bands = (t.rows + BLOCK - 1) / BLOCK, grain = HY_WALK_GRAIN / (BLOCK * t.columns);
-        hy_parallel_for(t.outer * bands, grain > 0 ? grain : 1, transpose_bands, &t);
-        return HY_OK;
+    if (!cast && !hy_walk_is_flat(hy_numel(y), 2, operands)) {
+        hy_walk w;
+        transposition t;
+        int64_t n = hy_walk_prepare(&w, 1, 2, operands);
+        if (n > 0 && is_transposition(&w, &t)) {
+            int64_t tasks = n / (t.rows * t.columns) * t.bands, grain = HY_WALK_GRAIN / (n / tasks);
+            hy_parallel_for(tasks, grain > 0 ? grain : 1, turn_bands, &t);
+            return HY_OK;
+        }
     }
     int64_t size = hy_dtype_size(y->dtype);
     hy_walk_kernel move = size == 4 ? move4 : size == 8 ? move8 : move1;
-    hy_walk_run(cast ? casts[x->dtype][y->dtype] : move, NULL, 1, false, 2, operands);
-    return HY_OK;
+    return hy_walk_run(cast ? casts[x->dtype][y->dtype] : move, NULL, 1, false, 2, operands);
 }
 
 static hy_status fill(hy_device *device, double value, const hy_tensor *y)
@@ -126,8 +176,11 @@ typedef struct progression {
         const progression *p = context;                                                  \
         type *y = p->y->data;                                                            \
         const number start = convert(p->start), step = convert(p->step);                 \
-        for (int64_t i = begin; i < end; i++)                                            \
-            y[hy_row_major_offset(p->y, i)] = (type)(start + (number)i * step);          \
+        if (hy_is_contiguous(p->y))                                                      \
+            for (int64_t i = begin; i < end; i++) y[i] = (type)(start + (number)i * step); \
+        else                                                                             \
+            for (int64_t i = begin; i < end; i++)                                        \
+                y[hy_row_major_offset(p->y, i)] = (type)(start + (number)i * step);      \
     }
 
 ARANGE_KERNEL(f32, float, double, AS_IS)

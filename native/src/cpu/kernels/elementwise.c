@@ -78,8 +78,7 @@ static const hy_walk_kernel unary_backward_kernels[HY_UNARY_COUNT][2] = {
 static hy_status unary(hy_device *device, int32_t op, double p, const hy_tensor *x, const hy_tensor *y)
 {
     const hy_tensor *operands[] = {y, x};
-    hy_walk_run(unary_kernels[op][x->dtype], &p, 1, false, 2, operands);
-    return HY_OK;
+    return hy_walk_run(unary_kernels[op][x->dtype], &p, 1, false, 2, operands);
 }
 
 /* An operand that the formula does not read is NULL: g stands in its place, unread. */
@@ -87,8 +86,7 @@ static hy_status unary_backward(hy_device *device, int32_t op, double p, const h
                                 const hy_tensor *dx)
 {
     const hy_tensor *operands[] = {dx, g, x ? x : g, y ? y : g};
-    hy_walk_run(unary_backward_kernels[op][g->dtype], &p, 1, false, 4, operands);
-    return HY_OK;
+    return hy_walk_run(unary_backward_kernels[op][g->dtype], &p, 1, false, 4, operands);
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------- */
@@ -175,8 +173,7 @@ static const hy_walk_kernel compare_scalar_kernels[HY_COMPARE_COUNT][6] = {
 static hy_status binary(hy_device *device, int32_t op, const hy_tensor *a, const hy_tensor *b, const hy_tensor *y)
 {
     const hy_tensor *operands[] = {y, a, b};
-    hy_walk_run(binary_kernels[op][y->dtype], NULL, 1, false, 3, operands);
-    return HY_OK;
+    return hy_walk_run(binary_kernels[op][y->dtype], NULL, 1, false, 3, operands);
 }
 
 static hy_status binary_scalar(hy_device *device, int32_t op, const hy_tensor *x, double s, int32_t scalar_first, const hy_tensor *y)
@@ -190,8 +187,7 @@ static hy_status binary_backward(hy_device *device, int32_t op, int32_t operand,
                                  const hy_tensor *g, const hy_tensor *d)
 {
     const hy_tensor *operands[] = {d, g, a ? a : g, b ? b : g};
-    hy_walk_run(binary_backward_kernels[op][operand][g->dtype], NULL, 1, false, 4, operands);
-    return HY_OK;
+    return hy_walk_run(binary_backward_kernels[op][operand][g->dtype], NULL, 1, false, 4, operands);
 }
 
 static hy_status binary_scalar_backward(hy_device *device, int32_t op, const hy_tensor *x, double s, int32_t scalar_first,
@@ -205,8 +201,7 @@ static hy_status binary_scalar_backward(hy_device *device, int32_t op, const hy_
 static hy_status compare(hy_device *device, int32_t op, const hy_tensor *a, const hy_tensor *b, const hy_tensor *y)
 {
     const hy_tensor *operands[] = {y, a, b};
-    hy_walk_run(compare_kernels[op][a->dtype], NULL, 1, false, 3, operands);
-    return HY_OK;
+    return hy_walk_run(compare_kernels[op][a->dtype], NULL, 1, false, 3, operands);
 }
 
 static hy_status compare_scalar(hy_device *device, int32_t op, const hy_tensor *x, double s, const hy_tensor *y)
@@ -215,8 +210,7 @@ static hy_status compare_scalar(hy_device *device, int32_t op, const hy_tensor *
     float rounded = (float)s;
     hy_tensor scalar = {.data = narrow ? (void *)&rounded : &s, .device = device, .dtype = narrow ? HY_FLOAT32 : HY_FLOAT64};
     const hy_tensor *operands[] = {y, x, &scalar};
-    hy_walk_run(compare_scalar_kernels[op][x->dtype], NULL, 1, false, 3, operands);
-    return HY_OK;
+    return hy_walk_run(compare_scalar_kernels[op][x->dtype], NULL, 1, false, 3, operands);
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------- */
@@ -242,8 +236,7 @@ static hy_status where(hy_device *device, const hy_tensor *condition, const hy_t
 {
     const hy_tensor *operands[] = {y, condition, a, b};
     int64_t size = hy_dtype_size(y->dtype);
-    hy_walk_run(size == 4 ? where_raw4 : size == 8 ? where_raw8 : where_raw1, NULL, 1, false, 4, operands);
-    return HY_OK;
+    return hy_walk_run(size == 4 ? where_raw4 : size == 8 ? where_raw8 : where_raw1, NULL, 1, false, 4, operands);
 }
 
 void HY_ISA(hy_fill_elementwise)(hy_backend *backend)

@@ -39,12 +39,11 @@ static hy_status sgd_step(hy_device *device, const hy_sgd_params *p, const hy_te
     bool single = param->dtype == HY_FLOAT32;
     if (p->momentum == 0) {
         const hy_tensor *operands[] = {param, grad};
-        hy_walk_run(single ? sgd_plain_f32 : sgd_plain_f64, p, 1, true, 2, operands);
+        return hy_walk_run(single ? sgd_plain_f32 : sgd_plain_f64, p, 1, true, 2, operands);
     } else {
         const hy_tensor *operands[] = {param, buffer, grad};
-        hy_walk_run(single ? sgd_momentum_f32 : sgd_momentum_f64, p, 2, true, 3, operands);
+        return hy_walk_run(single ? sgd_momentum_f32 : sgd_momentum_f64, p, 2, true, 3, operands);
     }
-    return HY_OK;
 }
 
 typedef struct adam {
@@ -87,8 +86,7 @@ static hy_status adam_step(hy_device *device, const hy_adam_params *p, const hy_
         .step = p->learning_rate / (1 - pow(p->beta1, (double)p->step)), .correction = 1 - pow(p->beta2, (double)p->step),
     };
     const hy_tensor *operands[] = {param, exp_avg, exp_avg_sq, grad};
-    hy_walk_run(param->dtype == HY_FLOAT32 ? adam_f32 : adam_f64, &a, 3, true, 4, operands);
-    return HY_OK;
+    return hy_walk_run(param->dtype == HY_FLOAT32 ? adam_f32 : adam_f64, &a, 3, true, 4, operands);
 }
 
 void HY_ISA(hy_fill_optim)(hy_backend *backend)

@@ -184,7 +184,7 @@ static void accumulate_leaf(const reduction *r, const hy_walk *reduced, int64_t 
     _Alignas(64) char tile[HY_WALK_TILE * 8];
     const char *x = hy_walk_at(reduced, 0, begin, &left);
     if (left < n || reduced->strides[0][reduced->ndim - 1] != size) {
-        hy_walk_stage(reduced, 0, begin, n, tile, false);
+        hy_walk_stage(reduced, 0, hy_walk_seek(reduced, begin), n, tile, false);
         x = tile;
     }
     r->kernels->run(x, n, acc);

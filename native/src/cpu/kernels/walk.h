@@ -10,10 +10,12 @@
 
 #include "core/parallel.h"
 #include "core/tensor.h"
+#include "cpu/kernels/pack.h"
 
 enum {
     HY_WALK_OPERANDS = 4,
     HY_WALK_TILE = 512,      /* elements: the tiles of all operands fit in the first-level cache */
+    HY_WALK_ROW = 32,        /* elements: rows as long are worked one by one; several shorter ones share a tile */
     HY_WALK_GRAIN = 32768    /* elements a thread takes at once; smaller work stays on the caller */
 };
 
@@ -25,7 +27,7 @@ typedef struct hy_walk {
     const void *context;
     int operands, outputs;   /* outputs come first */
     bool update;             /* the kernel also reads its outputs */
-    bool contiguous;         /* all operands, all the way */
+    bool dense[HY_WALK_OPERANDS]; /* lies in memory as the walk goes */
     int ndim;                /* at least 1, outermost first */
     int64_t shape[HY_MAX_DIMS];
     int64_t strides[HY_WALK_OPERANDS][HY_MAX_DIMS]; /* in bytes */
@@ -74,47 +76,108 @@ static inline char *hy_walk_at(const hy_walk *w, int o, int64_t index, int64_t *
     return at;
 }
 
-/* Moves operand o's elements from `begin` on into the tile, or the tile back into the operand. */
-static inline void hy_walk_stage(const hy_walk *w, int o, int64_t begin, int64_t n, char *tile, bool store)
+/* A place in the walk, and where each operand is there. */
+typedef struct hy_walk_cursor {
+    int64_t index[HY_MAX_DIMS];
+    char *at[HY_WALK_OPERANDS];
+} hy_walk_cursor;
+
+static inline hy_walk_cursor hy_walk_seek(const hy_walk *w, int64_t element)
 {
-    int64_t size = w->size[o], stride = w->strides[o][w->ndim - 1], left;
-    for (int64_t i = 0; i < n; i += left) {
-        char *at = hy_walk_at(w, o, begin + i, &left);
-        left = left < n - i ? left : n - i;
-        if (store)
-            hy_walk_move(at, stride, tile + i * size, size, size, left);
-        else if (stride == 0)
-            hy_walk_fill(tile + i * size, at, size, left);
-        else
-            hy_walk_move(tile + i * size, size, at, stride, size, left);
+    hy_walk_cursor c = {.index = {0}};
+    for (int o = 0; o < w->operands; o++) c.at[o] = w->data[o];
+    for (int d = w->ndim - 1; d >= 0; d--) {
+        c.index[d] = d == 0 ? element : element % w->shape[d];
+        if (d > 0) element /= w->shape[d];
+        for (int o = 0; o < w->operands; o++) c.at[o] += c.index[d] * w->strides[o][d];
+    }
+    return c;
+}
+
+/* Moves n elements on, at most to the end of the row: that is the start of the next. */
+static inline void hy_walk_advance(const hy_walk *w, hy_walk_cursor *c, int64_t n)
+{
+    int d = w->ndim - 1;
+    c->index[d] += n;
+    for (int o = 0; o < w->operands; o++) c->at[o] += n * w->strides[o][d];
+    for (; d > 0 && c->index[d] == w->shape[d]; d--) {
+        c->index[d] = 0;
+        c->index[d - 1]++;
+        for (int o = 0; o < w->operands; o++) c->at[o] += w->strides[o][d - 1] - w->shape[d] * w->strides[o][d];
     }
 }
 
-static inline void hy_walk_range(void *context, int64_t begin, int64_t end)
+/* How many elements from the cursor on are in its row, at most n. */
+static inline int64_t hy_walk_left(const hy_walk *w, const hy_walk_cursor *c, int64_t n)
+{
+    const int64_t left = w->shape[w->ndim - 1] - c->index[w->ndim - 1];
+    return left < n ? left : n;
+}
+
+/* Moves n elements of one row of operand o into its tile, or out of it. */
+static inline void hy_walk_stage_row(const hy_walk *w, int o, char *at, int64_t n, char *tile, bool store)
+{
+    const int64_t size = w->size[o], stride = w->strides[o][w->ndim - 1];
+    if (store) hy_walk_move(at, stride, tile, size, size, n);
+    else if (stride == 0) hy_walk_fill(tile, at, size, n);
+    else hy_walk_move(tile, size, at, stride, size, n);
+}
+
+/* The same for n elements in any number of rows. */
+static inline void hy_walk_stage(const hy_walk *w, int o, hy_walk_cursor c, int64_t n, char *tile, bool store)
+{
+    for (int64_t m; n > 0; n -= m, tile += m * w->size[o]) {
+        m = hy_walk_left(w, &c, n);
+        hy_walk_stage_row(w, o, c.at[o], m, tile, store);
+        hy_walk_advance(w, &c, m);
+    }
+}
+
+/* Long rows, one by one: only operands that are not contiguous within a row are staged. */
+static inline void hy_walk_rows(void *context, int64_t begin, int64_t end)
 {
     const hy_walk *w = context;
-    void *data[HY_WALK_OPERANDS];
-    if (w->contiguous) {
-        for (int o = 0; o < w->operands; o++) data[o] = w->data[o] + begin * w->size[o];
-        w->kernel(data, end - begin, w->context);
-        return;
-    }
-
     _Alignas(64) char tiles[HY_WALK_OPERANDS][HY_WALK_TILE * 8];
-    int inner = w->ndim - 1;
-    for (int64_t i = begin, n; i < end; i += n) {
-        n = end - i < HY_WALK_TILE ? end - i : HY_WALK_TILE;
+    const char *filled[HY_WALK_OPERANDS] = {0}; /* with whose value the tile is, from end to end */
+    bool staged[HY_WALK_OPERANDS];
+    int64_t most = w->shape[w->ndim - 1];
+    for (int o = 0; o < w->operands; o++) {
+        staged[o] = w->strides[o][w->ndim - 1] != w->size[o];
+        if (staged[o] && most > HY_WALK_TILE) most = HY_WALK_TILE;
+    }
+    hy_walk_cursor c = hy_walk_seek(w, begin);
+    for (int64_t i = begin, n; i < end; i += n, hy_walk_advance(w, &c, n)) {
+        n = hy_walk_left(w, &c, end - i < most ? end - i : most);
+        void *data[HY_WALK_OPERANDS];
         for (int o = 0; o < w->operands; o++) {
-            int64_t left;
-            char *at = hy_walk_at(w, o, i, &left);
-            if (o == 0 && left < n && w->shape[inner] >= HY_WALK_TILE) n = left; /* long rows are cut at their ends */
-            bool scalar = w->ndim == 1 && w->strides[o][0] == 0;
-            data[o] = left >= n && w->strides[o][inner] == w->size[o] ? at : tiles[o];
-            if (data[o] == tiles[o] && (o >= w->outputs || w->update) && !(scalar && i > begin)) hy_walk_stage(w, o, i, n, tiles[o], false);
+            data[o] = staged[o] ? tiles[o] : c.at[o];
+            if (!staged[o] || (o < w->outputs && !w->update) || filled[o] == c.at[o]) continue;
+            const bool fill = w->strides[o][w->ndim - 1] == 0;
+            hy_walk_stage_row(w, o, c.at[o], fill ? most : n, tiles[o], false);
+            filled[o] = fill ? c.at[o] : NULL;
         }
         w->kernel(data, n, w->context);
         for (int o = 0; o < w->outputs; o++)
-            if (data[o] == tiles[o]) hy_walk_stage(w, o, i, n, tiles[o], true);
+            if (staged[o]) hy_walk_stage_row(w, o, c.at[o], n, tiles[o], true);
+    }
+}
+
+/* Short rows, as many as fill the tiles. */
+static inline void hy_walk_tiles(void *context, int64_t begin, int64_t end)
+{
+    const hy_walk *w = context;
+    _Alignas(64) char tiles[HY_WALK_OPERANDS][HY_WALK_TILE * 8];
+    for (int64_t i = begin, n; i < end; i += n) {
+        n = end - i < HY_WALK_TILE ? end - i : HY_WALK_TILE;
+        const hy_walk_cursor c = hy_walk_seek(w, i);
+        void *data[HY_WALK_OPERANDS];
+        for (int o = 0; o < w->operands; o++) {
+            data[o] = w->dense[o] ? c.at[o] : tiles[o];
+            if (!w->dense[o] && (o >= w->outputs || w->update)) hy_walk_stage(w, o, c, n, tiles[o], false);
+        }
+        w->kernel(data, n, w->context);
+        for (int o = 0; o < w->outputs; o++)
+            if (!w->dense[o]) hy_walk_stage(w, o, c, n, tiles[o], true);
     }
 }
 
@@ -137,6 +200,13 @@ static inline bool hy_walk_joins(const hy_walk *w, int outer, int inner)
     return true;
 }
 
+static inline void hy_walk_swap(int64_t *a, int64_t *b)
+{
+    const int64_t old = *a;
+    *a = *b;
+    *b = old;
+}
+
 static inline void hy_walk_move_axis(hy_walk *w, int to, int from)
 {
     w->shape[to] = w->shape[from];
@@ -148,11 +218,8 @@ static inline void hy_walk_simplify(hy_walk *w)
 {
     for (int i = 1; i < w->ndim; i++)
         for (int j = i; j > 0 && w->strides[0][j - 1] < w->strides[0][j]; j--) {
-            hy_walk swapped = *w;
-            hy_walk_move_axis(&swapped, j, j - 1);
-            swapped.shape[j - 1] = w->shape[j];
-            for (int o = 0; o < w->operands; o++) swapped.strides[o][j - 1] = w->strides[o][j];
-            *w = swapped;
+            hy_walk_swap(&w->shape[j], &w->shape[j - 1]);
+            for (int o = 0; o < w->operands; o++) hy_walk_swap(&w->strides[o][j], &w->strides[o][j - 1]);
         }
     int last = 0;
     for (int i = 1; i < w->ndim; i++)
@@ -166,11 +233,18 @@ static inline void hy_walk_simplify(hy_walk *w)
     w->ndim = w->ndim == 0 ? 1 : last + 1;
 }
 
+static inline void hy_walk_find_dense(hy_walk *w, int o)
+{
+    int64_t expected = w->size[o];
+    w->dense[o] = true;
+    for (int d = w->ndim - 1; d >= 0; expected *= w->shape[d--]) w->dense[o] &= w->strides[o][d] == expected;
+}
+
 /** Prepares a walk over operands[0]'s shape, to which the others broadcast. Returns the number of elements. */
 static inline int64_t hy_walk_prepare(hy_walk *w, int outputs, int count, const hy_tensor *const *operands)
 {
     const hy_tensor *first = operands[0];
-    *w = (hy_walk){.operands = count, .outputs = outputs};
+    w->operands = count, w->outputs = outputs, w->update = false, w->ndim = 0;
     for (int o = 0; o < count; o++) {
         w->data[o] = operands[o]->data;
         w->size[o] = hy_dtype_size(operands[o]->dtype);
@@ -189,21 +263,64 @@ static inline int64_t hy_walk_prepare(hy_walk *w, int outputs, int count, const 
         for (int o = 0; o < count; o++) w->strides[o][0] = w->size[o];
     }
     hy_walk_simplify(w);
-    w->contiguous = w->ndim == 1;
-    for (int o = 0; o < count; o++) w->contiguous &= w->strides[o][0] == w->size[o];
+    for (int o = 0; o < count; o++) hy_walk_find_dense(w, o);
     return hy_numel(first);
 }
 
-/** Runs the kernel over all elements. The order is free: elementwise work does not depend on it. */
-static inline void hy_walk_run(hy_walk_kernel kernel, const void *context, int outputs, bool update, int count,
-                               const hy_tensor *const *operands)
+/* Whether every operand has the first one's shape, or is a number without axes, and is contiguous: most work is so. */
+static inline bool hy_walk_is_flat(int64_t numel, int count, const hy_tensor *const *operands)
 {
-    hy_walk w;
-    int64_t n = hy_walk_prepare(&w, outputs, count, operands);
-    w.kernel = kernel;
-    w.context = context;
-    w.update = update;
-    if (n > 0) hy_parallel_for(n, HY_WALK_GRAIN, hy_walk_range, &w);
+    const hy_tensor *first = operands[0];
+    for (int o = 0; o < count; o++) {
+        const hy_tensor *t = operands[o];
+        if (t->ndim == 0 && numel <= HY_WALK_TILE) continue;
+        if (t->ndim != first->ndim) return false;
+        int64_t n = 1;
+        for (int d = first->ndim - 1; d >= 0; n *= t->shape[d--])
+            if (t->shape[d] != first->shape[d] || t->strides[d] != n) return false;
+    }
+    return true;
+}
+
+/* Whether x runs across y, as a transposed matrix does: it would be read a cache line an element. */
+static inline bool hy_walk_crosses(const hy_tensor *y, const hy_tensor *x)
+{
+    enum { SHORT = 16 };
+    const int inner = y->ndim - 1;
+    if (inner < 1 || !hy_same_shape(y, x) || x->shape[inner] < SHORT || x->strides[inner] < SHORT || !hy_is_contiguous(y)) return false;
+    for (int d = 0; d < inner; d++)
+        if (x->strides[d] == 1 && x->shape[d] >= SHORT) return true;
+    return false;
+}
+
+/** Runs the kernel over all elements. The order is free: elementwise work does not depend on it. An input that runs across the output is
+ *  copied first, since copies go block by block. */
+static inline hy_status hy_walk_run(hy_walk_kernel kernel, const void *context, int outputs, bool update, int count,
+                                    const hy_tensor **operands)
+{
+    const int64_t n = hy_numel(operands[0]);
+    if (n == 0) return HY_OK;
+    if (n <= HY_WALK_GRAIN && hy_walk_is_flat(n, count, operands)) { /* nothing to walk */
+        void *data[HY_WALK_OPERANDS];
+        _Alignas(64) char tile[HY_WALK_TILE * 8]; /* of the one number that there may be */
+        for (int o = 0; o < count; o++) {
+            data[o] = operands[o]->ndim > 0 || n == 1 ? operands[o]->data : tile;
+            if (data[o] == tile) hy_walk_fill(tile, operands[o]->data, hy_dtype_size(operands[o]->dtype), n);
+        }
+        kernel(data, n, context);
+        return HY_OK;
+    }
+    hy_pack pack = {.device = operands[0]->device};
+    for (int o = outputs; o < count; o++)
+        if (hy_walk_crosses(operands[0], operands[o])) operands[o] = hy_pack_in(&pack, operands[o]);
+    if (pack.status == HY_OK) {
+        hy_walk w;
+        hy_walk_prepare(&w, outputs, count, operands);
+        w.kernel = kernel, w.context = context, w.update = update;
+        const bool rows = w.ndim == 1 || w.shape[w.ndim - 1] >= HY_WALK_ROW;
+        hy_parallel_for(n, HY_WALK_GRAIN, rows ? hy_walk_rows : hy_walk_tiles, &w);
+    }
+    return hy_pack_end(&pack, pack.status);
 }
 
 #endif
