@@ -54,25 +54,26 @@ typedef struct transposition {
 
 typedef hy_raw4 __attribute__((vector_size(16), aligned(4))) words;
 
-/* The buffer's 4 x 4 words at (r, c) become x's 4 lines from c on, turned. */
-static inline void turn_words(const char *x, int64_t x_column, hy_raw4 (*to)[16])
+/* 4 x 4 words: `to` points at the first of four, one in each row. */
+static inline void turn_words(const char *x, int64_t x_column, words (*to)[4])
 {
     const words a = *(const words *)x, b = *(const words *)(x + x_column);
     const words c = *(const words *)(x + 2 * x_column), d = *(const words *)(x + 3 * x_column);
     const words ab = __builtin_shuffle(a, b, (words){0, 4, 1, 5}), cd = __builtin_shuffle(c, d, (words){0, 4, 1, 5});
     const words ab2 = __builtin_shuffle(a, b, (words){2, 6, 3, 7}), cd2 = __builtin_shuffle(c, d, (words){2, 6, 3, 7});
-    *(words *)to[0] = __builtin_shuffle(ab, cd, (words){0, 1, 4, 5});
-    *(words *)to[1] = __builtin_shuffle(ab, cd, (words){2, 3, 6, 7});
-    *(words *)to[2] = __builtin_shuffle(ab2, cd2, (words){0, 1, 4, 5});
-    *(words *)to[3] = __builtin_shuffle(ab2, cd2, (words){2, 3, 6, 7});
+    to[0][0] = __builtin_shuffle(ab, cd, (words){0, 1, 4, 5});
+    to[1][0] = __builtin_shuffle(ab, cd, (words){2, 3, 6, 7});
+    to[2][0] = __builtin_shuffle(ab2, cd2, (words){0, 1, 4, 5});
+    to[3][0] = __builtin_shuffle(ab2, cd2, (words){2, 3, 6, 7});
 }
 
 static void turn4(char *y, int64_t y_row, const char *x, int64_t x_column)
 {
-    hy_raw4 block[16][16];
-    for (int c = 0; c < 16; c += 4)
-        for (int r = 0; r < 16; r += 4) turn_words(x + c * x_column + r * 4, x_column, (hy_raw4(*)[16])&block[r][c]);
-    for (int r = 0; r < 16; r++) memcpy(y + r * y_row, block[r], LINE);
+    words block[16][4];
+    for (int c = 0; c < 4; c++)
+        for (int r = 0; r < 16; r += 4) turn_words(x + 4 * c * x_column + r * 4, x_column, (words(*)[4]) & block[r][c]);
+    for (int r = 0; r < 16; r++)
+        for (int c = 0; c < 4; c++) ((words *)(y + r * y_row))[c] = block[r][c]; /* as wide as it was stored, or loads would wait */
 }
 
 #define TURN(bytes)                                                                                   \
