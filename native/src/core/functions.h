@@ -93,16 +93,16 @@ HY_FUNCTION double hy_minimum_(double a, double b) { return a < b || a != a ? a 
 HY_FUNCTION float hy_exp_reducef_(float x, float n) { return x - n * 0.693359375f + n * 2.12194440e-4f; }
 HY_FUNCTION double hy_exp_reduce_(double x, double n) { return x - n * 6.93147180369123816490e-01 - n * 1.90821492927058770002e-10; }
 
-/* e^r - 1: the terms up to r^7 / 7! (r^13 / 13!) leave 0.1 unit in the last place. */
+/* e^r - 1 = r + r² q(r). float: a minimax q of degree 4 (Remez's algorithm), 7e-9 off; double: the terms of Taylor's series up to r^13 / 13!,
+ * which leave 0.1 unit in the last place. */
 HY_FUNCTION float hy_exp_seriesf_(float r)
 {
-    float q = 1.0f / 5040;
-    q = q * r + 1.0f / 720;
-    q = q * r + 1.0f / 120;
-    q = q * r + 1.0f / 24;
-    q = q * r + 1.0f / 6;
-    q = q * r + 0.5f;
-    return r + r * r * q;
+    float q = 0.00139012639058f;
+    q = q * r + 0.0083631463074f;
+    q = q * r + 0.0416668537038f;
+    q = q * r + 0.166665772845f;
+    q = q * r + 0.499999995522f;
+    return r * r * q + r;
 }
 
 HY_FUNCTION double hy_exp_series_(double r)
@@ -122,19 +122,36 @@ HY_FUNCTION double hy_exp_series_(double r)
     return r + r * r * q;
 }
 
-/* 2^n is applied in two halves, so that the result may be denormal or overflow. Beyond the bounds it is 0 or infinite anyway. */
-HY_FUNCTION float hy_expf_(float x)
+/* e^x times 2^(m + magic - 1.5·2^23 - 127), for an integer m. Multiplied by a power of two and not added to the exponent, so that NaN
+ * stays NaN. */
+HY_FUNCTION float hy_exp_scaledf_(float x, float magic, uint32_t m)
 {
-    x = x > 89 ? 89 : x < -104 ? -104 : x;
-    float n = hy_nearestf_(x * (float)HY_LOG2E);
-    float half = hy_nearestf_(n * 0.5f);
-    float e = 1 + hy_exp_seriesf_(hy_exp_reducef_(x, n));
-    return e * hy_two_tof_(half) * hy_two_tof_(n - half);
+    float t = x * (float)HY_LOG2E + magic; /* x·log2 e, rounded, in the low bits */
+    float e = 1 + hy_exp_seriesf_(hy_exp_reducef_(x, t - magic));
+    return e * hy_from_bitsf_((hy_bitsf_(t) + m) << 23);
 }
 
+/* The result may be denormal or overflow, so that 2^n takes two factors: 2^(n - 64) 2^64, or with the opposite signs below 0. Bits choose,
+ * and not ?:, from which GCC would make a path for each case. Beyond the bound the result is 0 or infinite anyway. */
+HY_FUNCTION float hy_expf_(float x)
+{
+    float a = fabsf(x);
+    x = copysignf(a > 104 ? 104 : a, x);
+    uint32_t m = (hy_bitsf_(x) >> 24) & 128;
+    return hy_exp_scaledf_(x, HY_MAGICF + (127 - 64), m) * hy_from_bitsf_((127 + 64 - m) << 23);
+}
+
+/* The same for x <= 0. */
+HY_FUNCTION float hy_exp_belowf_(float x)
+{
+    return hy_exp_scaledf_(x < -104 ? -104 : x, HY_MAGICF + (127 + 64), 0) * 0x1p-64f;
+}
+
+/* 2^n is applied in two halves, so that the result may be denormal or overflow. */
 HY_FUNCTION double hy_exp_(double x)
 {
-    x = x > 710 ? 710 : x < -746 ? -746 : x;
+    x = x > 710 ? 710 : x;
+    x = x < -746 ? -746 : x;
     double n = hy_nearest_(x * HY_LOG2E);
     double half = hy_nearest_(n * 0.5);
     double e = 1 + hy_exp_series_(hy_exp_reduce_(x, n));
@@ -165,7 +182,7 @@ HY_FUNCTION double hy_expm1_(double x)
 /* (Sun Microsystems, 1993; e_log.c, s_log1p.c and e_logf.c): s = f / (2 + f), log(1 + f) = f - f²/2 + s (f²/2 + R(s²))       */
 /* ---------------------------------------------------------------------------------------------------------------------- */
 
-/* log(u + c) for a normal u > 0, where |c| is within u's last place, plus k·ln 2. */
+/* log(u) for a normal u > 0, plus k·ln 2 and a correction c to the logarithm that is within its last place. */
 HY_FUNCTION float hy_log_reducedf_(float u, float c, float k)
 {
     uint32_t bits = hy_bitsf_(u) + (0x3f800000 - 0x3f3504f3);
@@ -173,7 +190,7 @@ HY_FUNCTION float hy_log_reducedf_(float u, float c, float k)
     float f = hy_from_bitsf_((bits & 0x007fffff) + 0x3f3504f3) - 1;
     float s = f / (2 + f), z = s * s, half = 0.5f * f * f;
     float r = z * (0.66666662693f + z * (0.40000972152f + z * (0.28498786688f + z * 0.24279078841f)));
-    return s * (half + r) + (k * 9.0580006145e-06f + c / u) - half + f + k * 6.9313812256e-01f;
+    return s * (half + r) + (k * 9.0580006145e-06f + c) - half + f + k * 6.9313812256e-01f;
 }
 
 HY_FUNCTION double hy_log_reduced_(double u, double c, double k)
@@ -185,7 +202,7 @@ HY_FUNCTION double hy_log_reduced_(double u, double c, double k)
     double r = 1.531383769920937332e-01 + z * 1.479819860511658591e-01;
     r = 2.222219843214978396e-01 + z * (1.818357216161805012e-01 + z * r);
     r = 6.666666666666735130e-01 + z * (3.999999999940941908e-01 + z * (2.857142874366239149e-01 + z * r));
-    return s * (half + z * r) + (k * 1.90821492927058770002e-10 + c / u) - half + f + k * 6.93147180369123816490e-01;
+    return s * (half + z * r) + (k * 1.90821492927058770002e-10 + c) - half + f + k * 6.93147180369123816490e-01;
 }
 
 HY_FUNCTION float hy_logf_(float x)
@@ -206,12 +223,12 @@ HY_FUNCTION double hy_log_(double x)
     return x >= 0 ? y : (double)NAN;
 }
 
-/* u = 1 + x rounded, c what the rounding lost. */
+/* u = 1 + x rounded, c what the rounding lost: log(u + c) = log(u) + c / u. */
 HY_FUNCTION float hy_log1pf_(float x)
 {
     float u = 1 + x;
     float c = x < 1 ? x - (u - 1) : 1 - (u - x);
-    float y = hy_log_reducedf_(u, c, 0);
+    float y = hy_log_reducedf_(u, c / u, 0);
     y = x > 3.40282347e+38f ? x : y;
     y = x == 0 ? x : y;
     y = x == -1 ? -HUGE_VALF : y;
@@ -222,7 +239,7 @@ HY_FUNCTION double hy_log1p_(double x)
 {
     double u = 1 + x;
     double c = x < 1 ? x - (u - 1) : 1 - (u - x);
-    double y = hy_log_reduced_(u, c, 0);
+    double y = hy_log_reduced_(u, c / u, 0);
     y = x > 1.7976931348623157e+308 ? x : y;
     y = x == 0 ? x : y;
     y = x == -1 ? -HUGE_VAL : y;
@@ -233,12 +250,15 @@ HY_FUNCTION double hy_log1p_(double x)
 /* Hyperbolic tangent, logistic function, power                                                                           */
 /* ---------------------------------------------------------------------------------------------------------------------- */
 
-/* (e^2x - 1) / (e^2x + 1) on |x|, which is 1 beyond the bound. */
+/* (e^2x - 1) / (e^2x + 1) on |x|, which is 1 beyond the bound; e^2x - 1 = 2^n (e^r - 1) + (2^n - 1). */
 HY_FUNCTION float hy_tanhf_(float x)
 {
-    float a = fabsf(x);
-    float e = hy_expm1f_(2 * (a > 10 ? 10 : a));
-    return copysignf(a < 1e-4f ? a : e / (e + 2), x);
+    float a = 2 * fabsf(x);
+    a = a > 20 ? 20 : a;
+    float t = a * (float)HY_LOG2E + HY_MAGICF;
+    float s = hy_from_bitsf_((hy_bitsf_(t) + 127) << 23);
+    float e = s * hy_exp_seriesf_(hy_exp_reducef_(a, t - HY_MAGICF)) + (s - 1);
+    return copysignf(e / (e + 2), x);
 }
 
 HY_FUNCTION double hy_tanh_(double x)
@@ -250,7 +270,7 @@ HY_FUNCTION double hy_tanh_(double x)
 
 HY_FUNCTION float hy_sigmoidf_(float x)
 {
-    float e = hy_expf_(-fabsf(x));
+    float e = hy_exp_belowf_(-fabsf(x));
     return (x < 0 ? e : 1) / (1 + e);
 }
 
@@ -296,7 +316,7 @@ HY_FUNCTION float hy_erff_(float x)
     q = q * t + 0.63673724237945029f;
     q = q * t + 1.1279361198267771f;
     q = q * t + 0.00013357653236592392f;
-    return a < 0.875f ? x + x * p : copysignf(1 - hy_expf_(-q), x);
+    return a < 0.875f ? x + x * p : copysignf(1 - hy_exp_belowf_(-q), x);
 }
 
 HY_FUNCTION double hy_erf_(double x) { return erf(x); }
