@@ -18,6 +18,7 @@ help() {
 ./build.sh bench      measure beside TorchSharp: bench [--filter TEXT] [--json FILE] [--alone: without TorchSharp]
 ./build.sh sanitize   run the native tests under the address, undefined-behaviour and thread sanitizers
 ./build.sh cross      build the native core for arm64 Linux and run its tests under emulation
+./build.sh openblas   build the native core with OpenBLAS and test the matrix products both ways
 ./build.sh clean      delete everything that was built
 ./build.sh help       list the commands
 EOF
@@ -29,7 +30,6 @@ missing_packages() {
   command -v cmake >/dev/null || echo cmake
   command -v ninja >/dev/null || echo ninja-build
   compgen -c clang | grep -E '^clang(-[0-9]+)?$' >/dev/null || echo clang # not -q, which would break the pipe
-  compgen -G '/usr/lib/*/openblas-serial/libopenblas.a' >/dev/null || echo libopenblas-serial-dev
   compgen -G '/usr/lib/*/libgtest.a' >/dev/null || echo libgtest-dev
   [[ -n $(find /usr/share/fonts -name DejaVuSans.ttf -print -quit 2>/dev/null) ]] || echo fonts-dejavu-core # the pictures' text
 }
@@ -43,6 +43,11 @@ missing_cross_packages() {
   command -v aarch64-linux-gnu-g++ >/dev/null || echo g++-aarch64-linux-gnu
   command -v qemu-aarch64 >/dev/null || echo qemu-user
   [[ -d /usr/src/googletest ]] || echo googletest
+}
+
+# And for ./build.sh openblas.
+missing_openblas_packages() {
+  compgen -G '/usr/lib/*/openblas-serial/libopenblas.a' >/dev/null || echo libopenblas-serial-dev
 }
 
 # Installs what is missing of the .NET SDK and of the packages that the given lists name.
@@ -116,7 +121,7 @@ sanitize() {
   local kind directory
   for kind in address,undefined thread; do
     directory=build/sanitize-${kind%%,*}
-    cmake -S . -B "$directory" -G Ninja -DHYBRID_SANITIZE="$kind" -DHYBRID_OPENBLAS=OFF -DCMAKE_BUILD_TYPE=RelWithDebInfo >/dev/null
+    cmake -S . -B "$directory" -G Ninja -DHYBRID_SANITIZE="$kind" -DCMAKE_BUILD_TYPE=RelWithDebInfo >/dev/null
     cmake --build "$directory" --target hybrid_tests -- --quiet
     echo "The native tests under $kind:"
     ctest --test-dir "$directory" --output-on-failure -j "$(nproc)" --progress
@@ -130,6 +135,14 @@ cross() {
   cmake --build $directory -- --quiet
   echo "The native tests for arm64:"
   ctest --test-dir $directory --output-on-failure -j "$(nproc)" --progress --exclude-regex '^Parallel.AForkedChild'
+}
+
+openblas() {
+  local directory=build/openblas
+  cmake -S . -B $directory -G Ninja -DHYBRID_OPENBLAS=ON >/dev/null
+  cmake --build $directory --target hybrid_tests -- --quiet
+  echo "The matrix products' tests, with OpenBLAS:"
+  ctest --test-dir $directory --output-on-failure -j "$(nproc)" --progress --tests-regex '^Gemm|Matmul'
 }
 
 command=${1:-build}
@@ -153,6 +166,8 @@ case $command in
     install_missing; sanitize ;;
   cross)
     install_missing missing_cross_packages; cross ;;
+  openblas)
+    install_missing missing_openblas_packages; openblas ;;
   clean)
     rm -rf build artifacts
     find . -type d \( -name bin -o -name obj \) -prune -exec rm -rf {} + ;;

@@ -17,7 +17,7 @@
 #define K_BLOCK 256           /* a panel of B (16 KB with AVX2) stays in L1, blocks of both operands in L2 … */
 #define K_BLOCK_MORE 64       /* … and a little more is better than two short ones */
 #define BLOCK_BYTES (256 << 10)
-#define OWN_BYTES (512 << 10)
+#define OWN_BYTES (256 << 10)
 #define SHARED_BYTES (16 << 20) /* of L3 */
 #define TASKS_WANTED 16       /* enough for a few threads to share evenly … */
 #define TASK_MACS (1 << 19)   /* … unless tasks would get shorter than some 10 µs */
