@@ -255,6 +255,42 @@ TEST(Gemm, InfinityAndNanPropagate)
     }
 }
 
+// Products too large for the reference: small integers, whose sums are exact in any order, checked at some places.
+template <typename Real> void check_large(int32_t dtype, int64_t items, int64_t m, int64_t n, int64_t k)
+{
+    SCOPED_TRACE(testing::Message() << hy_dtype_name(dtype) << " " << items << " of m " << m << " n " << n << " k " << k);
+    View a(dtype, {items, m, k}), b(dtype, {items, k, n}), bias(dtype, {n});
+    Real *pa = (Real *)a.tensor.data, *pb = (Real *)b.tensor.data, *pbias = (Real *)bias.tensor.data;
+    for (int64_t i = 0; i < items * m * k; i++) pa[i] = (Real)(i * 7 % 5 - 2);
+    for (int64_t i = 0; i < items * k * n; i++) pb[i] = (Real)(i * 11 % 7 - 3);
+    for (int64_t j = 0; j < n; j++) pbias[j] = (Real)(j % 9 - 4);
+    for (const std::string &isa : isas()) {
+        hy_device *device = hy_cpu_device(isa.c_str());
+        View y(dtype, {items, m, n});
+        const int32_t relu = HY_ACTIVATION(HY_UNARY_relu);
+        ASSERT_EQ(device->backend.matmul(device, &a.tensor, &b.tensor, &bias.tensor, relu, &y.tensor), HY_OK);
+        EXPECT_TRUE(y.others_untouched());
+        for (int64_t at = 0; at < items * m * n; at += 4099) {
+            int64_t item = at / (m * n), i = at / n % m, j = at % n;
+            Real sum = pbias[j];
+            for (int64_t p = 0; p < k; p++) sum += pa[(item * m + i) * k + p] * pb[(item * k + p) * n + j];
+            ASSERT_EQ(((Real *)y.tensor.data)[at], sum < 0 ? 0 : sum) << isa << " item " << item << " row " << i << " column " << j;
+        }
+    }
+}
+
+TEST(Gemm, MoreThanThePanelsThatAreSharedAtATime)
+{
+    check_large<float>(HY_FLOAT32, 1, 1041, 1050, 2100);
+    check_large<double>(HY_FLOAT64, 1, 700, 1050, 1500);
+}
+
+TEST(Gemm, LargeMatricesOfABatch)
+{
+    check_large<float>(HY_FLOAT32, 2, 420, 410, 400);
+    check_large<double>(HY_FLOAT64, 20, 130, 140, 150);
+}
+
 // An activation is applied to the very sums that the product has without it, whichever way they are computed.
 TEST(Gemm, ActivationsAreTheElementwiseOperations)
 {
