@@ -38,10 +38,20 @@ static bool is_direct_gradient(const hy_conv2d_params *p, const hy_tensor *w, co
     return is_direct(p, w, dx) && p->stride[0] == 1 && p->stride[1] == 1;
 }
 
-static bool is_dot(const hy_conv2d_params *p, const hy_tensor *dy, const hy_tensor *dw)
+static bool fills_channels(int32_t dtype, int64_t channels)
 {
-    return dw->shape[1] < 8 && fills_vectors(dy->dtype, dy->shape[3]) && padding_is_small(p, dw) && hy_numel(dy) > 0
-           && hy_numel(dw) > 0;
+    int64_t lanes = HY_CONV_LANES(dtype);
+    return channels * 4 >= (channels + lanes - 1) / lanes * lanes * 3;
+}
+
+/* Lanes along the channels where they fill vectors, else along the pixels where those do. Without neighbours (1 x 1) turning the images is
+ * most of the work, which the product of matrices does no worse. */
+static hy_status choose_weight_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy, const hy_tensor *dw)
+{
+    bool plain = padding_is_small(p, dw) && hy_numel(dy) > 0 && hy_numel(dw) > 0, neighbours = dw->shape[2] * dw->shape[3] > 1;
+    if (plain && neighbours && fills_channels(dw->dtype, dw->shape[1])) return HY_ISA(hy_conv_channels_weight_grad)(device, p, x, dy, dw);
+    if (plain && dw->shape[1] < 8 && fills_vectors(dy->dtype, dy->shape[3])) return HY_ISA(hy_conv_dot_weight_grad)(device, p, x, dy, dw);
+    return HY_ISA(hy_conv_packed_weight_grad)(device, p, x, dy, dw);
 }
 
 /* ---- Straight from the planes ---- */
@@ -149,11 +159,10 @@ static hy_status conv2d_weight_grad(hy_device *device, const hy_conv2d_params *p
                                     const hy_tensor *dw, const hy_tensor *dbias)
 {
     hy_pack pack = {.device = device};
-    dy = hy_pack_in(&pack, dy);
+    const hy_tensor *g = hy_pack_in(&pack, dy), *sum = hy_pack_out(&pack, dw);
     hy_status status = pack.status;
-    if (status == HY_OK)
-        status = is_dot(p, dy, dw) ? HY_ISA(hy_conv_dot_weight_grad)(device, p, x, dy, dw) : HY_ISA(hy_conv_packed_weight_grad)(device, p, x, dy, dw);
-    if (status == HY_OK && dbias) bias_grad(dy, dbias);
+    if (status == HY_OK) status = choose_weight_grad(device, p, x, g, sum);
+    if (status == HY_OK && dbias) bias_grad(g, dbias);
     return hy_pack_end(&pack, status);
 }
 

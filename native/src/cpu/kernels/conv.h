@@ -51,7 +51,7 @@ hy_status HY_ISA(hy_correlate)(hy_device *device, const hy_correlation *c);
 /** A run of vectors of B that meets one panel of A: the register tile of every way but the packed one. Row i of vector v is
  *  y[i * row_stride + to[v] + lane] = start[i] + sum over p < depth of panel[p * rows + i] * x[from[v] + offset[p] + lane]. */
 typedef struct hy_sweep {
-    const void *start;  /* NULL: what y holds */
+    const void *start;  /* NULL: y, as it is */
     const void *panel, *x;
     const int64_t *offset, *from, *to;
     int64_t depth, vectors;
@@ -69,5 +69,11 @@ void HY_ISA(hy_sweep_f64)(int64_t rows, const hy_sweep *s);
 /** dy is contiguous; needs OW >= HY_CONV_LANES. */
 hy_status HY_ISA(hy_conv_dot_weight_grad)(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy,
                                           const hy_tensor *dw);
+
+/* ---- The weight's gradient with lanes along the channels (conv_channels.c) ---- */
+
+/** dy and dw are contiguous. */
+hy_status HY_ISA(hy_conv_channels_weight_grad)(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy,
+                                               const hy_tensor *dw);
 
 #endif

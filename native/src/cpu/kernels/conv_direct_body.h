@@ -2,7 +2,7 @@
 #include "cpu/kernels/conv_windows_body.h"
 
 /* For `rows` rows by `wide` vectors at a time, constants where this is inlined. A run's last tile takes its last vector as often as it
- * needs, so every sum is read before one is stored. */
+ * needs, so all of y is read before any is stored. y is added last: what many sweeps add up is rounded once a sweep. */
 static inline __attribute__((always_inline)) void T(sweep_rows)(const int rows, const int wide, const hy_sweep *s)
 {
     const real *start = s->start;
@@ -14,10 +14,7 @@ static inline __attribute__((always_inline)) void T(sweep_rows)(const int rows, 
             int64_t at = hy_min(v + j, s->vectors - 1);
             x[j] = (const real *)s->x + s->from[at];
 #pragma GCC unroll 16
-            for (int i = 0; i < rows; i++) {
-                if (start) sum[i][j] = (T(vec)){0} + start[i];
-                else sum[i][j] = *(const T(vec_at) *)((real *)s->y + s->to[at] + i * s->row_stride);
-            }
+            for (int i = 0; i < rows; i++) sum[i][j] = (T(vec)){0} + (start ? start[i] : 0);
         }
         for (int64_t p = 0; p < s->depth; p++, weight += rows) {
             if (rows < wide) { /* the shorter side is held in registers, the longer one streams */
@@ -38,6 +35,14 @@ static inline __attribute__((always_inline)) void T(sweep_rows)(const int rows, 
                 for (int i = 0; i < rows; i++)
 #pragma GCC unroll 6
                     for (int j = 0; j < wide; j++) sum[i][j] += weight[i] * column[j];
+            }
+        }
+        if (!start) {
+#pragma GCC unroll 6
+            for (int j = 0; j < wide; j++) {
+                const real *y = (const real *)s->y + s->to[hy_min(v + j, s->vectors - 1)];
+#pragma GCC unroll 16
+                for (int i = 0; i < rows; i++, y += s->row_stride) sum[i][j] += *(const T(vec_at) *)y;
             }
         }
         real low = s->relu ? 0 : -INFINITY;
