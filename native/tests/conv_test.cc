@@ -159,6 +159,19 @@ TEST(Conv, SeveralBlocks)
     check({1, 2, 120, 130, 4, 3, 3, {{2, 2}, {1, 1}, {1, 1}, 1}});
 }
 
+// Ways that only wide images and certain channels take: planes a multiple of 1 KB apart, odd rests of vectors, blocks of rows.
+TEST(Conv, WideImages)
+{
+    check({3, 1, 32, 32, 16, 3, 3, {{1, 1}, {1, 1}, {1, 1}, 1}});
+    check({2, 3, 34, 34, 13, 3, 3, {{1, 1}, {0, 0}, {1, 1}, 1}});
+    check({2, 3, 61, 75, 16, 7, 7, {{2, 2}, {3, 3}, {1, 1}, 1}});
+    check({1, 2, 90, 67, 12, 3, 5, {{2, 3}, {1, 2}, {2, 1}, 1}});
+    check({2, 16, 33, 35, 21, 3, 3, {{2, 2}, {1, 1}, {1, 1}, 1}});
+    check({2, 12, 30, 31, 26, 3, 3, {{1, 1}, {1, 1}, {1, 1}, 2}});
+    check({2, 20, 40, 41, 20, 5, 5, {{1, 1}, {2, 2}, {1, 1}, 20}});
+    check({70, 6, 14, 14, 16, 5, 5, {{1, 1}, {0, 0}, {1, 1}, 1}});
+}
+
 TEST(Conv, EveryLayout)
 {
     for (const Layout &layout : {channels_last, spaced}) {

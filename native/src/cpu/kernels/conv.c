@@ -38,6 +38,15 @@ static bool is_direct_gradient(const hy_conv2d_params *p, const hy_tensor *w, co
     return is_direct(p, w, dx) && p->stride[0] == 1 && p->stride[1] == 1;
 }
 
+/* Few input channels leave most of a tile of them empty, and a strided gradient is a convolution of its own for each residue: columns serve
+ * both, unless there are too few output channels to be worth the adding. */
+static bool is_columns_gradient(const hy_conv2d_params *p, const hy_tensor *w, const hy_tensor *dy, const hy_tensor *dx)
+{
+    int64_t lanes = HY_CONV_LANES(dx->dtype);
+    bool strided = p->stride[0] > 1 || p->stride[1] > 1, fits = dx->strides[3] == 1 && dy->shape[3] >= lanes && dx->shape[3] / p->stride[1] >= lanes;
+    return fits && padding_is_small(p, w) && w->shape[1] < 8 && (strided || w->shape[0] / p->groups >= 12);
+}
+
 static bool fills_channels(int32_t dtype, int64_t channels)
 {
     int64_t lanes = HY_CONV_LANES(dtype);
@@ -151,6 +160,13 @@ static hy_status conv2d_input_grad(hy_device *device, const hy_conv2d_params *p,
     if (hy_numel(dx) == 0) return HY_OK;
     int64_t tile = HY_ISA(hy_winograd_tile)(p, dy, w, dx);
     if (tile) return HY_ISA(hy_winograd_input_grad)(device, tile, p, dy, w, dx);
+    if (is_columns_gradient(p, w, dy, dx)) {
+        hy_pack pack = {.device = device};
+        dy = hy_pack_in(&pack, dy);
+        hy_status status = pack.status;
+        if (status == HY_OK) status = HY_ISA(hy_conv_columns_input_grad)(device, p, dy, w, dx);
+        return hy_pack_end(&pack, status);
+    }
     if (is_direct_gradient(p, w, dx)) return direct_input_grad(device, p, dy, w, dx);
     return HY_ISA(hy_conv_packed_input_grad)(device, p, dy, w, dx);
 }

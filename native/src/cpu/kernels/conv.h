@@ -64,6 +64,12 @@ typedef struct hy_sweep {
 void HY_ISA(hy_sweep_f32)(int64_t rows, const hy_sweep *s);
 void HY_ISA(hy_sweep_f64)(int64_t rows, const hy_sweep *s);
 
+/* ---- The input's gradient as columns (conv_columns.c) ---- */
+
+/** dy is contiguous, dx's last stride 1; needs OW and each phase of dx's rows, W / stride, to be HY_CONV_LANES at least. */
+hy_status HY_ISA(hy_conv_columns_input_grad)(hy_device *device, const hy_conv2d_params *p, const hy_tensor *dy, const hy_tensor *w,
+                                             const hy_tensor *dx);
+
 /* ---- The weight's gradient with lanes along the pixels (conv_dot.c) ---- */
 
 /** dy is contiguous; needs OW >= HY_CONV_LANES. */

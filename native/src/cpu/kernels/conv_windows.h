@@ -34,6 +34,9 @@ static inline int64_t hy_ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b
 static inline int64_t hy_min(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t hy_max(int64_t a, int64_t b) { return a > b ? a : b; }
 
+/** Planes that many elements apart share few sets of the first-level cache. */
+static inline bool hy_collides(int64_t step, int64_t size) { return (step * size + 64) % 1024 < 128; }
+
 static inline int64_t hy_block_height(const hy_windows *w) { return (w->block_rows - 1) * w->stride[0] + w->reach[0] + 1; }
 
 /* Cuts rows of windows into blocks: by size alone, `macs` being those of the whole convolution. */
@@ -64,7 +67,7 @@ static inline void hy_windows_plan(hy_windows *w, int64_t macs)
         return;
     }
     w->channel = hy_block_height(w) * w->row;
-    if ((w->channel * size + 64) % 4096 < 128) w->channel += 128 / size; /* channels a page apart would share the sets of the cache */
+    if (hy_collides(w->channel, size)) w->channel += 128 / size;
     w->bytes = w->channels * w->channel * size;
 }
 
