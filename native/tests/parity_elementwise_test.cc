@@ -286,6 +286,18 @@ TEST_P(Elementwise, Where)
         }
 }
 
+TEST_P(Elementwise, WhereBetweenTwoNumbers)
+{
+    for (int32_t dtype : kAny)
+        for (int64_t n : {1, 3, 40, 700}) {
+            const Tensor condition = random_input(random, HY_BOOL, {n});
+            const Tensor a = random_input(random, dtype, {}), b = random_input(random, dtype, {});
+            expect_parity({condition, a, b, random_output(random, dtype, {n})}, 3,
+                          [](hy_device *d, const Views &t) { return hy_where(d, t[0], t[1], t[2], t[3]); }, exactly);
+            if (HasFatalFailure()) return;
+        }
+}
+
 TEST_P(Elementwise, InPlace)
 {
     for (int32_t dtype : kFloating)

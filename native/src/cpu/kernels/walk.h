@@ -267,13 +267,14 @@ static inline int64_t hy_walk_prepare(hy_walk *w, int outputs, int count, const 
     return hy_numel(first);
 }
 
-/* Whether every operand has the first one's shape, or is a number without axes, and is contiguous: most work is so. */
+/* Whether every operand has the first one's shape, but for one that may be a number without axes, and is contiguous: most work is so. */
 static inline bool hy_walk_is_flat(int64_t numel, int count, const hy_tensor *const *operands)
 {
     const hy_tensor *first = operands[0];
+    int numbers = 0;
     for (int o = 0; o < count; o++) {
         const hy_tensor *t = operands[o];
-        if (t->ndim == 0 && numel <= HY_WALK_TILE) continue;
+        if (t->ndim == 0 && numel <= HY_WALK_TILE && (numel == 1 || numbers++ == 0)) continue;
         if (t->ndim != first->ndim) return false;
         int64_t n = 1;
         for (int d = first->ndim - 1; d >= 0; n *= t->shape[d--])
