@@ -105,11 +105,18 @@ static hy_status index_select(hy_device *device, const hy_tensor *x, int32_t axi
         int inner = w->ndim - 1;                                                                                    \
         int64_t step = w->strides[0][inner] / (int64_t)sizeof(T), index_step = w->strides[1][inner] / 8;            \
         int64_t y_step = w->strides[2][inner] / (int64_t)sizeof(T), left;                                           \
-        for (int64_t i = 0; i < n; i += left) {                                                                     \
-            const T *x = (const T *)hy_walk_at(w, 0, i, &left);                                                     \
-            const int64_t *index = (const int64_t *)hy_walk_at(w, 1, i, &left);                                     \
-            T *y = (T *)hy_walk_at(w, 2, i, &left);                                                                 \
-            for (int64_t j = 0; j < left; j++) y[j * y_step + index[j * index_step] * stride] += x[j * step];       \
+        hy_walk_cursor c = hy_walk_seek(w, 0);                                                                      \
+        for (int64_t i = 0; i < n; i += left, hy_walk_advance(w, &c, left)) {                                       \
+            const T *x = (const T *)c.at[0];                                                                        \
+            const int64_t *index = (const int64_t *)c.at[1];                                                        \
+            T *y = (T *)c.at[2];                                                                                    \
+            left = hy_walk_left(w, &c, n - i);                                                                      \
+            if (index_step == 0 && step == 1 && y_step == 1) { /* a row goes to a row */                            \
+                y += index[0] * stride;                                                                             \
+                _Pragma("GCC ivdep") for (int64_t j = 0; j < left; j++) y[j] += x[j];                               \
+            } else {                                                                                                \
+                for (int64_t j = 0; j < left; j++) y[j * y_step + index[j * index_step] * stride] += x[j * step];   \
+            }                                                                                                       \
         }                                                                                                           \
     }
 
@@ -154,8 +161,9 @@ static hy_status add(const char *operation, const hy_tensor *x, int32_t axis, co
     adding a = {.x = x, .index = index, .y = &start, .stride = y->strides[axis], .split = -1};
     for (int32_t d = 0; d < x->ndim; d++)
         if (d != axis && (a.split < 0 || x->shape[d] > x->shape[a.split])) a.split = d;
+    enum { NEIGHBOURS = 64 }; /* places along the split axis that are not worth parting: they share lines of memory and look-ups */
     int64_t extent = a.split < 0 ? 1 : x->shape[a.split], grain = HY_WALK_GRAIN / (n / extent);
-    hy_parallel_for(extent, grain > 0 ? grain : 1, add_part, &a);
+    hy_parallel_for(extent, grain > NEIGHBOURS ? grain : NEIGHBOURS, add_part, &a);
     return HY_OK;
 }
 

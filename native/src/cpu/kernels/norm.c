@@ -1,7 +1,8 @@
 /*
  * Batch normalisation in training. Operands are packed to [N, C, inner]; statistics are taken in pieces of at most PIECE values while these
  * are in the cache, first the mean and then the squared deviations from it, and merged in double precision (Chan, Golub and LeVeque, 1983).
- * A task is a group of channels: it depends on nothing else, so the number of threads does not show.
+ * A task is a group of channels: it depends on nothing else, so the number of threads does not show. With inner = 1, [N, C], up to COLUMNS
+ * neighbouring channels are worked side by side, in pieces of ROWS samples.
  */
 #include <math.h>
 
@@ -9,7 +10,7 @@
 #include "cpu/kernels/kernels.h"
 #include "cpu/kernels/pack.h"
 
-enum { PIECE = 1024, GRAIN = 32768 };
+enum { PIECE = 1024, GRAIN = 32768, COLUMNS = 64, ROWS = 32 };
 
 typedef struct norm {
     double eps, momentum;
@@ -52,6 +53,17 @@ static moments merge(moments a, moments b)
     return (moments){count, a.mean + distance * b.count / count, a.squares + b.squares + distance * distance * a.count * b.count / count};
 }
 
+/* Stores what channel c's statistics say; returns the reciprocal of its standard deviation. */
+static double note_statistics(const norm *b, int64_t c, moments s)
+{
+    const double rstd = 1 / sqrt(s.squares / s.count + b->eps);
+    store(b->mean, c, s.mean);
+    store(b->rstd, c, rstd);
+    move_towards(b->running_mean, c, b->momentum, s.mean);
+    move_towards(b->running_var, c, b->momentum, s.squares / (s.count - 1));
+    return rstd;
+}
+
 /* Sums over n values in EIGHT accumulators, which the compiler keeps in vectors. */
 enum { EIGHT = 8 };
 
@@ -92,11 +104,7 @@ enum { EIGHT = 8 };
         const norm *b = context;                                                                                       \
         for (int64_t c = begin; c < end; c++) {                                                                        \
             const moments s = statistics_##suffix(b, c);                                                               \
-            const double rstd = 1 / sqrt(s.squares / s.count + b->eps);                                                \
-            store(b->mean, c, s.mean);                                                                                 \
-            store(b->rstd, c, rstd);                                                                                   \
-            move_towards(b->running_mean, c, b->momentum, s.mean);                                                     \
-            move_towards(b->running_var, c, b->momentum, s.squares / (s.count - 1));                                   \
+            const double rstd = note_statistics(b, c, s);                                                              \
             const T mean = (T)s.mean, scale = (T)(rstd * load(b->weight, c, 1)), shift = (T)load(b->bias, c, 0);       \
             const T low = (T)(s.mean - mean); /* what rounding the mean to T lost */                                   \
             FOR_PIECES(b, c, start, m) {                                                                               \
@@ -143,14 +151,91 @@ enum { EIGHT = 8 };
 NORM_KERNELS(f32, float)
 NORM_KERNELS(f64, double)
 
-static void run(norm *b, const hy_tensor *x, hy_parallel_body body)
+#define EACH_COLUMN _Pragma("GCC ivdep") for (int64_t j = 0; j < width; j++)
+#define EACH_GROUP(b) for (int64_t c = begin * COLUMNS, width; width = smaller((b)->channels - c, COLUMNS), c < end * COLUMNS; c += COLUMNS)
+
+/* The same for [N, C]: x and its like point at the row of a sample, at the first column of a group. */
+#define COLUMN_KERNELS(suffix, T)                                                                                      \
+    static void column_statistics_##suffix(const norm *b, int64_t c, int64_t width, double *mean, double *squares)     \
+    {                                                                                                                  \
+        for (int64_t n = 0, m; n < b->samples; n += m) {                                                               \
+            const T *first = (const T *)b->x + n * b->channels + c, *x = first;                                        \
+            double centre[COLUMNS] = {0}, piece[COLUMNS] = {0};                                                        \
+            m = smaller(b->samples - n, ROWS);                                                                         \
+            for (int64_t r = 0; r < m; r++, x += b->channels) EACH_COLUMN centre[j] += (double)x[j];                   \
+            EACH_COLUMN centre[j] /= (double)m;                                                                        \
+            x = first;                                                                                                 \
+            for (int64_t r = 0; r < m; r++, x += b->channels)                                                          \
+                EACH_COLUMN piece[j] += ((double)x[j] - centre[j]) * ((double)x[j] - centre[j]);                       \
+            for (int64_t j = 0; j < width; j++) {                                                                      \
+                const moments one = {(double)m, centre[j], piece[j]}, before = {(double)n, mean[j], squares[j]};       \
+                const moments all = n == 0 ? one : merge(before, one);                                                 \
+                mean[j] = all.mean, squares[j] = all.squares;                                                          \
+            }                                                                                                          \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static void forward_columns_##suffix(void *context, int64_t begin, int64_t end)                                    \
+    {                                                                                                                  \
+        const norm *b = context;                                                                                       \
+        EACH_GROUP(b) {                                                                                                \
+            double means[COLUMNS] = {0}, squares[COLUMNS] = {0};                                                       \
+            T mean[COLUMNS], low[COLUMNS], scale[COLUMNS], shift[COLUMNS];                                             \
+            column_statistics_##suffix(b, c, width, means, squares);                                                   \
+            for (int64_t j = 0; j < width; j++) {                                                                      \
+                const double rstd = note_statistics(b, c + j, (moments){(double)b->samples, means[j], squares[j]});    \
+                mean[j] = (T)means[j], low[j] = (T)(means[j] - mean[j]);                                               \
+                scale[j] = (T)(rstd * load(b->weight, c + j, 1)), shift[j] = (T)load(b->bias, c + j, 0);               \
+            }                                                                                                          \
+            for (int64_t n = 0; n < b->samples; n++) {                                                                 \
+                const T *x = (const T *)b->x + n * b->channels + c;                                                    \
+                T *y = (T *)b->y + n * b->channels + c;                                                                \
+                EACH_COLUMN y[j] = (x[j] - mean[j] - low[j]) * scale[j] + shift[j];                                    \
+            }                                                                                                          \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static void backward_columns_##suffix(void *context, int64_t begin, int64_t end)                                   \
+    {                                                                                                                  \
+        const norm *b = context;                                                                                       \
+        const double count = (double)b->samples;                                                                       \
+        EACH_GROUP(b) {                                                                                                \
+            double mean[COLUMNS], sum[COLUMNS] = {0}, products[COLUMNS] = {0};                                         \
+            T factor[COLUMNS], centre[COLUMNS], less[COLUMNS], slope[COLUMNS];                                         \
+            for (int64_t j = 0; j < width; j++) mean[j] = load(b->mean, c + j, 0);                                     \
+            for (int64_t n = 0; n < b->samples; n++) {                                                                 \
+                const T *x = (const T *)b->x + n * b->channels + c, *g = (const T *)b->dy + n * b->channels + c;       \
+                EACH_COLUMN sum[j] += (double)g[j];                                                                    \
+                EACH_COLUMN products[j] += (double)g[j] * ((double)x[j] - mean[j]);                                    \
+            }                                                                                                          \
+            for (int64_t j = 0; j < width; j++) {                                                                      \
+                const double rstd = load(b->rstd, c + j, 1), product = products[j] * rstd;                             \
+                store(b->dbias, c + j, sum[j]);                                                                        \
+                store(b->dweight, c + j, product);                                                                     \
+                factor[j] = (T)(load(b->weight, c + j, 1) * rstd), centre[j] = (T)mean[j];                             \
+                less[j] = (T)(sum[j] / count), slope[j] = (T)(product * rstd / count);                                 \
+            }                                                                                                          \
+            for (int64_t n = 0; b->y && n < b->samples; n++) {                                                         \
+                const T *x = (const T *)b->x + n * b->channels + c, *g = (const T *)b->dy + n * b->channels + c;       \
+                T *dx = (T *)b->y + n * b->channels + c;                                                               \
+                EACH_COLUMN dx[j] = factor[j] * (g[j] - less[j] - (x[j] - centre[j]) * slope[j]);                      \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+
+COLUMN_KERNELS(f32, float)
+COLUMN_KERNELS(f64, double)
+
+/* `rows` takes channels one by one, `columns` takes groups of them. */
+static void run(norm *b, const hy_tensor *x, hy_parallel_body rows, hy_parallel_body columns)
 {
     b->samples = x->shape[0];
     b->channels = x->shape[1];
     b->inner = 1;
     for (int d = 2; d < x->ndim; d++) b->inner *= x->shape[d];
-    int64_t each = b->samples * b->inner, grain = each > 0 ? GRAIN / each : 1;
-    if (b->channels > 0) hy_parallel_for(b->channels, grain > 0 ? grain : 1, body, b);
+    if (b->channels == 0) return;
+    const bool side_by_side = b->inner == 1;
+    int64_t each = b->samples * b->inner * (side_by_side ? COLUMNS : 1), grain = each > 0 ? GRAIN / each : 1;
+    hy_parallel_for(side_by_side ? (b->channels + COLUMNS - 1) / COLUMNS : b->channels, grain > 0 ? grain : 1,
+                    side_by_side ? columns : rows, b);
 }
 
 static hy_status batch_norm(hy_device *device, double eps, double momentum, const hy_tensor *x, const hy_tensor *weight,
@@ -163,7 +248,8 @@ static hy_status batch_norm(hy_device *device, double eps, double momentum, cons
     if (pack.status == HY_OK) {
         norm b = {.eps = eps, .momentum = momentum, .x = x->data, .y = y->data, .weight = weight, .bias = bias,
                   .running_mean = running_mean, .running_var = running_var, .mean = mean, .rstd = rstd};
-        run(&b, x, x->dtype == HY_FLOAT32 ? forward_f32 : forward_f64);
+        bool single = x->dtype == HY_FLOAT32;
+        run(&b, x, single ? forward_f32 : forward_f64, single ? forward_columns_f32 : forward_columns_f64);
     }
     return hy_pack_end(&pack, pack.status);
 }
@@ -179,7 +265,8 @@ static hy_status batch_norm_backward(hy_device *device, const hy_tensor *dy, con
     if (pack.status == HY_OK) {
         norm b = {.x = x->data, .dy = dy->data, .y = dx ? dx->data : NULL, .weight = weight, .mean = mean, .rstd = rstd,
                   .dweight = dweight, .dbias = dbias};
-        run(&b, x, x->dtype == HY_FLOAT32 ? backward_f32 : backward_f64);
+        bool single = x->dtype == HY_FLOAT32;
+        run(&b, x, single ? backward_f32 : backward_f64, single ? backward_columns_f32 : backward_columns_f64);
     }
     return hy_pack_end(&pack, pack.status);
 }

@@ -15,7 +15,7 @@
 enum {
     WIDTH = 256,
     ROW_LEAF = HY_WALK_TILE, /* elements */
-    COLUMN_LEAF = 64,        /* rows */
+    COLUMN_LEAF = 17,        /* rows: one, and four times four */
     BLOCK = HY_WALK_GRAIN    /* elements of x in a block */
 };
 
@@ -27,90 +27,74 @@ typedef union cell {
 
 /* The kernels of one operation and dtype. */
 typedef struct reducer {
-    void (*run)(const void *x, int64_t n, cell *acc);                                /* acc = the reduction of n contiguous elements */
-    void (*row)(const void *x, int64_t stride, int64_t n, bool first, cell *acc);    /* acc[j] takes x[j * stride]; the first row sets it */
-    void (*merge)(cell *acc, const cell *other, int64_t n);                          /* acc[j] takes other[j] */
+    void (*run)(const void *x, int64_t n, cell *acc);             /* acc = the reduction of n contiguous elements */
+    void (*leaf)(const char *const *rows, int64_t count, int64_t stride, int64_t n, cell *acc); /* acc[j] = that of rows[…][j * stride] */
+    void (*merge)(cell *acc, const cell *other, int64_t n);       /* acc[j] takes other[j] */
 } reducer;
 
 #define ADD(a, b) ((a) + (b))
 #define MULTIPLY(a, b) ((a) * (b))
-#define LARGER(a, b) ((a) > (b) || (a) != (a) ? (a) : (b))
-#define SMALLER(a, b) ((a) < (b) || (a) != (a) ? (a) : (b))
+#define RUN(name, type, accumulator, field, op)              \
+    HY_RUN_FUNCTION(fold_##name, type, accumulator, op)      \
+    static void run_##name(const void *x, int64_t n, cell *acc) { acc->field = fold_##name(x, n); }
 
-/* As many accumulators as fill four vectors; the compiler turns the loops over them into vector code. */
-#define LANE_RUN(name, type, accumulator, field, op)                                      \
-    static void run_##name(const void *data, int64_t n, cell *acc)                        \
-    {                                                                                     \
-        enum { LANES = 4 * HY_VECTOR_BYTES / sizeof(accumulator) };                       \
-        const type *x = data;                                                             \
-        accumulator lane[LANES];                                                          \
-        accumulator r = x[0];                                                             \
-        int64_t i = 1;                                                                    \
-        if (n >= LANES) {                                                                 \
-            for (int l = 0; l < LANES; l++) lane[l] = x[l];                               \
-            for (i = LANES; i + LANES <= n; i += LANES)                                   \
-                for (int l = 0; l < LANES; l++) {                                         \
-                    const accumulator v = x[i + l], m = lane[l];                          \
-                    lane[l] = op(m, v);                                                   \
-                }                                                                         \
-            r = lane[0];                                                                  \
-            for (int l = 1; l < LANES; l++) r = op(r, lane[l]);                           \
-        }                                                                                 \
-        for (; i < n; i++) {                                                              \
-            const accumulator v = x[i];                                                   \
-            r = op(r, v);                                                                 \
-        }                                                                                 \
-        acc->field = r;                                                                   \
-    }
-
-#define ROW_AND_MERGE(name, type, accumulator, field, op)                                             \
-    static void row_##name(const void *data, int64_t stride, int64_t n, bool first, cell *acc)        \
+/* A leaf of rows is accumulated in a row of the run's type, four rows at a time. */
+#define LEAF_AND_MERGE(name, type, accumulator, field, op)                                            \
+    static void leaf_##name(const char *const *rows, int64_t count, int64_t stride, int64_t n, cell *acc) \
     {                                                                                                 \
-        const type *x = data;                                                                         \
-        if (first)                                                                                    \
-            for (int64_t j = 0; j < n; j++) acc[j].field = x[j * stride];                             \
-        else if (stride == 1)                                                                         \
+        accumulator sum[WIDTH];                                                                       \
+        const type *a = (const type *)rows[0];                                                        \
+        for (int64_t j = 0; j < n; j++) sum[j] = a[j * stride];                                       \
+        int64_t r = 1;                                                                                \
+        for (; stride == 1 && r + 4 <= count; r += 4) {                                               \
+            const type *b = (const type *)rows[r + 1], *c = (const type *)rows[r + 2], *d = (const type *)rows[r + 3]; \
+            a = (const type *)rows[r];                                                                \
             for (int64_t j = 0; j < n; j++) {                                                         \
-                const accumulator v = x[j], m = acc[j].field;                                         \
-                acc[j].field = op(m, v);                                                              \
+                const accumulator va = a[j], vb = b[j], vc = c[j], vd = d[j], old = sum[j];           \
+                const accumulator ab = op(va, vb), cd = op(vc, vd), all = op(ab, cd);                 \
+                sum[j] = op(old, all);                                                                \
             }                                                                                         \
-        else                                                                                          \
+        }                                                                                             \
+        for (; r < count; r++) {                                                                      \
+            a = (const type *)rows[r];                                                                \
             for (int64_t j = 0; j < n; j++) {                                                         \
-                const accumulator v = x[j * stride], m = acc[j].field;                                \
-                acc[j].field = op(m, v);                                                              \
+                const accumulator v = a[j * stride], old = sum[j];                                    \
+                sum[j] = op(old, v);                                                                  \
             }                                                                                         \
+        }                                                                                             \
+        for (int64_t j = 0; j < n; j++) acc[j].field = sum[j];                                        \
     }                                                                                                 \
     static void merge_##name(cell *acc, const cell *other, int64_t n)                                 \
     {                                                                                                 \
         for (int64_t j = 0; j < n; j++) acc[j].field = op(acc[j].field, other[j].field);              \
     }                                                                                                 \
-    static const reducer reducer_##name = {run_##name, row_##name, merge_##name};
+    static const reducer reducer_##name = {run_##name, leaf_##name, merge_##name};
 
-#define REDUCER(name, type, run_accumulator, accumulator, field, op) \
-    LANE_RUN(name, type, run_accumulator, field, op)                 \
-    ROW_AND_MERGE(name, type, accumulator, field, op)
+#define REDUCER(name, type, accumulator, field, op) \
+    RUN(name, type, accumulator, field, op)         \
+    LEAF_AND_MERGE(name, type, accumulator, field, op)
 
 static void run_sum_f32(const void *x, int64_t n, cell *acc) { acc->f = hy_run_sum_f32(x, n); }
 static void run_sum_f64(const void *x, int64_t n, cell *acc) { acc->f = hy_run_sum_f64(x, n); }
-ROW_AND_MERGE(sum_f32, float, double, f, ADD)
-ROW_AND_MERGE(sum_f64, double, double, f, ADD)
-REDUCER(sum_i32, int32_t, int64_t, int64_t, i, ADD)
-REDUCER(sum_i64, int64_t, int64_t, int64_t, i, ADD)
-REDUCER(sum_u8, uint8_t, int64_t, int64_t, i, ADD)
-REDUCER(prod_f32, float, double, double, f, MULTIPLY)
-REDUCER(prod_f64, double, double, double, f, MULTIPLY)
-REDUCER(prod_i32, int32_t, int64_t, int64_t, i, MULTIPLY)
-REDUCER(prod_i64, int64_t, int64_t, int64_t, i, MULTIPLY)
-REDUCER(max_f32, float, float, double, f, LARGER)
-REDUCER(max_f64, double, double, double, f, LARGER)
-REDUCER(max_i32, int32_t, int32_t, int64_t, i, LARGER)
-REDUCER(max_i64, int64_t, int64_t, int64_t, i, LARGER)
-REDUCER(max_u8, uint8_t, uint8_t, int64_t, i, LARGER)
-REDUCER(min_f32, float, float, double, f, SMALLER)
-REDUCER(min_f64, double, double, double, f, SMALLER)
-REDUCER(min_i32, int32_t, int32_t, int64_t, i, SMALLER)
-REDUCER(min_i64, int64_t, int64_t, int64_t, i, SMALLER)
-REDUCER(min_u8, uint8_t, uint8_t, int64_t, i, SMALLER)
+LEAF_AND_MERGE(sum_f32, float, float, f, ADD)
+LEAF_AND_MERGE(sum_f64, double, double, f, ADD)
+REDUCER(sum_i32, int32_t, int64_t, i, ADD)
+REDUCER(sum_i64, int64_t, int64_t, i, ADD)
+REDUCER(sum_u8, uint8_t, int64_t, i, ADD)
+REDUCER(prod_f32, float, double, f, MULTIPLY)
+REDUCER(prod_f64, double, double, f, MULTIPLY)
+REDUCER(prod_i32, int32_t, int64_t, i, MULTIPLY)
+REDUCER(prod_i64, int64_t, int64_t, i, MULTIPLY)
+REDUCER(max_f32, float, float, f, HY_LARGER)
+REDUCER(max_f64, double, double, f, HY_LARGER)
+REDUCER(max_i32, int32_t, int32_t, i, HY_LARGER)
+REDUCER(max_i64, int64_t, int64_t, i, HY_LARGER)
+REDUCER(max_u8, uint8_t, uint8_t, i, HY_LARGER)
+REDUCER(min_f32, float, float, f, HY_SMALLER)
+REDUCER(min_f64, double, double, f, HY_SMALLER)
+REDUCER(min_i32, int32_t, int32_t, i, HY_SMALLER)
+REDUCER(min_i64, int64_t, int64_t, i, HY_SMALLER)
+REDUCER(min_u8, uint8_t, uint8_t, i, HY_SMALLER)
 
 static const reducer *const reducers[][6] = {
     [HY_REDUCE_sum] = {&reducer_sum_f32, &reducer_sum_f64, &reducer_sum_i32, &reducer_sum_i64, &reducer_sum_u8, &reducer_sum_u8},
@@ -177,8 +161,10 @@ static void accumulate_leaf(const reduction *r, const hy_walk *reduced, int64_t 
 {
     int64_t left, size = reduced->size[0];
     if (r->columns) {
-        int64_t stride = r->kept.strides[0][r->kept.ndim - 1] / size;
-        for (int64_t i = 0; i < n; i++) r->kernels->row(hy_walk_at(reduced, 0, begin + i, &left), stride, count, i == 0, acc);
+        const char *rows[COLUMN_LEAF];
+        hy_walk_cursor c = hy_walk_seek(reduced, begin);
+        for (int64_t i = 0; i < n; i++, hy_walk_advance(reduced, &c, 1)) rows[i] = c.at[0];
+        r->kernels->leaf(rows, n, r->kept.strides[0][r->kept.ndim - 1] / size, count, acc);
         return;
     }
     _Alignas(64) char tile[HY_WALK_TILE * 8];
@@ -284,11 +270,29 @@ typedef struct search {
     int64_t n, stride;
 } search;
 
-#define BEFORE_MAX(v, best) ((v) > (best) || ((v) != (v) && (best) == (best)))
-#define BEFORE_MIN(v, best) ((v) < (best) || ((v) != (v) && (best) == (best)))
+#define BEFORE_MAX(v, best) (((v) > (best)) | (((v) != (v)) & ((best) == (best))))
+#define BEFORE_MIN(v, best) (((v) < (best)) | (((v) != (v)) & ((best) == (best))))
+
+/* A contiguous line: its extreme, then the piece that holds that or a NaN, then the place there. */
+#define SEARCH_LINE(name, type, reducer, field)                                                     \
+    static int64_t line_##name(const type *x, int64_t n)                                            \
+    {                                                                                               \
+        enum { PIECE = 64 };                                                                        \
+        cell extreme;                                                                               \
+        run_##reducer(x, n, &extreme);                                                              \
+        const type wanted = (type)extreme.field;                                                    \
+        int64_t i = 0;                                                                              \
+        for (int found = 0; i + PIECE <= n; i += PIECE) {                                           \
+            for (int k = 0; k < PIECE; k++) found |= (x[i + k] == wanted) | (x[i + k] != x[i + k]); \
+            if (found) break;                                                                       \
+        }                                                                                           \
+        while (x[i] != wanted && x[i] == x[i]) i++;                                                 \
+        return i;                                                                                   \
+    }
 
 /* Neighbouring lines are searched side by side, so that x is read along its memory when the axis is not the innermost. */
-#define SEARCH_KERNEL(name, type, before)                                                           \
+#define SEARCH_KERNEL(name, type, before, reducer, field)                                           \
+    SEARCH_LINE(name, type, reducer, field)                                                         \
     static void name(void *context, int64_t begin, int64_t end)                                     \
     {                                                                                               \
         const search *s = context;                                                                  \
@@ -299,26 +303,31 @@ typedef struct search {
             count = step < s->stride ? count < WIDTH ? count : WIDTH : 1;                           \
             type best[WIDTH];                                                                       \
             int64_t place[WIDTH] = {0};                                                             \
-            for (int64_t j = 0; j < count; j++) best[j] = x[j * step];                              \
-            for (int64_t i = 1; i < s->n; i++)                                                      \
-                for (int64_t j = 0; j < count; j++) {                                               \
-                    const type v = x[i * s->stride + j * step];                                     \
-                    const bool better = before(v, best[j]);                                         \
-                    best[j] = better ? v : best[j];                                                 \
-                    place[j] = better ? i : place[j];                                               \
-                }                                                                                   \
+            if (count == 1 && s->stride == 1) {                                                     \
+                place[0] = line_##name(x, s->n);                                                    \
+            } else {                                                                                \
+                for (int64_t j = 0; j < count; j++) best[j] = x[j * step];                          \
+                for (int64_t i = 1; i < s->n; i++)                                                  \
+                    for (int64_t j = 0; j < count; j++) {                                           \
+                        const type v = x[i * s->stride + j * step], m = best[j];                    \
+                        const int64_t old = place[j];                                               \
+                        const bool better = before(v, m);                                           \
+                        best[j] = better ? v : m;                                                   \
+                        place[j] = better ? i : old;                                                \
+                    }                                                                               \
+            }                                                                                       \
             for (int64_t j = 0; j < count; j++) *(int64_t *)hy_walk_at(&s->kept, 0, line + j, &left) = place[j]; \
         }                                                                                           \
     }
 
-#define SEARCH_KERNELS(suffix, type)                       \
-    SEARCH_KERNEL(arg_max_##suffix, type, BEFORE_MAX)      \
-    SEARCH_KERNEL(arg_min_##suffix, type, BEFORE_MIN)
-SEARCH_KERNELS(f32, float)
-SEARCH_KERNELS(f64, double)
-SEARCH_KERNELS(i32, int32_t)
-SEARCH_KERNELS(i64, int64_t)
-SEARCH_KERNELS(u8, uint8_t)
+#define SEARCH_KERNELS(suffix, type, field)                                      \
+    SEARCH_KERNEL(arg_max_##suffix, type, BEFORE_MAX, max_##suffix, field)      \
+    SEARCH_KERNEL(arg_min_##suffix, type, BEFORE_MIN, min_##suffix, field)
+SEARCH_KERNELS(f32, float, f)
+SEARCH_KERNELS(f64, double, f)
+SEARCH_KERNELS(i32, int32_t, i)
+SEARCH_KERNELS(i64, int64_t, i)
+SEARCH_KERNELS(u8, uint8_t, i)
 
 static hy_status arg_reduce(hy_device *device, int32_t maximum, const hy_tensor *x, int32_t axis, const hy_tensor *y)
 {

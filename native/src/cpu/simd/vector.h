@@ -19,6 +19,47 @@
 typedef float hy_vector_f32 __attribute__((vector_size(HY_VECTOR_BYTES), aligned(4), may_alias));
 typedef double hy_vector_f64 __attribute__((vector_size(HY_VECTOR_BYTES), aligned(8), may_alias));
 
+/** The larger and the smaller of two values; a NaN wins. */
+#define HY_LARGER(a, b) ({ const __typeof__(a) a_ = (a), b_ = (b), m_ = a_ > b_ ? a_ : b_; a_ != a_ ? a_ : m_; })
+#define HY_SMALLER(a, b) ({ const __typeof__(a) a_ = (a), b_ = (b), m_ = a_ < b_ ? a_ : b_; a_ != a_ ? a_ : m_; })
+
+/* name(x, n): the n >= 1 elements combined by `op`, four vectors' worth of lanes at a time and four of these at once; the lanes are an array
+ * in memory, which costs little when it is touched so rarely. */
+#define HY_RUN_FUNCTION(name, type, accumulator, op)                                                                       \
+    static inline __attribute__((unused)) accumulator name(const type *x, int64_t n)                                       \
+    {                                                                                                                      \
+        enum { LANES = 4 * HY_VECTOR_BYTES / (int)sizeof(accumulator), FEW = LANES / 4 };                                  \
+        accumulator lane[LANES], r = x[0];                                                                                 \
+        int64_t i = 1;                                                                                                     \
+        if (n >= LANES) {                                                                                                  \
+            for (int l = 0; l < LANES; l++) lane[l] = x[l];                                                                \
+            for (i = LANES; i + 4 * LANES <= n; i += 4 * LANES)                                                            \
+                for (int l = 0; l < LANES; l++) {                                                                          \
+                    const accumulator a = x[i + l], b = x[i + LANES + l], c = x[i + 2 * LANES + l], d = x[i + 3 * LANES + l]; \
+                    const accumulator ab = op(a, b), cd = op(c, d), all = op(ab, cd), old = lane[l];                       \
+                    lane[l] = op(old, all);                                                                                \
+                }                                                                                                          \
+            for (; i + FEW <= n; i += FEW)                                                                                 \
+                for (int l = 0; l < FEW; l++) {                                                                            \
+                    const accumulator v = x[i + l], old = lane[l];                                                         \
+                    lane[l] = op(old, v);                                                                                  \
+                }                                                                                                          \
+            for (int l = 0; l < LANES / 2; l++) lane[l] = op(lane[l], lane[LANES / 2 + l]);                                \
+            for (int l = 0; l < FEW; l++) lane[l] = op(lane[l], lane[FEW + l]);                                            \
+            r = lane[0];                                                                                                   \
+            for (int l = 1; l < FEW; l++) r = op(r, lane[l]);                                                              \
+        }                                                                                                                  \
+        for (; i < n; i++) {                                                                                               \
+            const accumulator v = x[i];                                                                                    \
+            r = op(r, v);                                                                                                  \
+        }                                                                                                                  \
+        return r;                                                                                                          \
+    }
+
+/** hy_run_max_f32(x, n): the largest of n >= 1 elements. */
+HY_RUN_FUNCTION(hy_run_max_f32, float, float, HY_LARGER)
+HY_RUN_FUNCTION(hy_run_max_f64, double, double, HY_LARGER)
+
 #define HY_RUN_FUNCTIONS(suffix, T)                                                                                        \
     /* The sum of n elements in four vectors of accumulators: for runs short enough that T's rounding does not matter. */  \
     static inline __attribute__((unused)) T hy_run_sum_##suffix(const T *x, int64_t n)                                     \
@@ -36,22 +77,6 @@ typedef double hy_vector_f64 __attribute__((vector_size(HY_VECTOR_BYTES), aligne
         for (int l = 0; l < LANES; l++) sum += a[l];                                                                       \
         for (; i < n; i++) sum += x[i];                                                                                    \
         return sum;                                                                                                        \
-    }                                                                                                                      \
-    /* The largest of n >= 1 elements; a NaN wins. */                                                                      \
-    static inline __attribute__((unused)) T hy_run_max_##suffix(const T *x, int64_t n)                                     \
-    {                                                                                                                      \
-        enum { LANES = 4 * HY_VECTOR_BYTES / sizeof(T) };                                                                  \
-        T best[LANES], result = x[0];                                                                                      \
-        for (int l = 0; l < LANES; l++) best[l] = x[0];                                                                    \
-        int64_t i = 0;                                                                                                     \
-        for (; i + LANES <= n; i += LANES)                                                                                 \
-            for (int l = 0; l < LANES; l++) {                                                                              \
-                const T v = x[i + l], m = best[l];                                                                         \
-                best[l] = m > v || m != m ? m : v;                                                                         \
-            }                                                                                                              \
-        for (; i < n; i++) result = result > x[i] || result != result ? result : x[i];                                     \
-        for (int l = 0; l < LANES; l++) result = result > best[l] || result != result ? result : best[l];                  \
-        return result;                                                                                                     \
     }
 
 HY_RUN_FUNCTIONS(f32, float)
