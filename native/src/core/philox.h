@@ -22,19 +22,29 @@
 #  endif
 #endif
 
+#define HY_PHILOX_ROUNDS 10
+#define HY_PHILOX_KEY_STEP_0 0x9E3779B9u /* the golden ratio */
+#define HY_PHILOX_KEY_STEP_1 0xBB67AE85u /* sqrt(3) - 1 */
+
+/** One round over the counter's words, under the round's key. */
+HY_INLINE void hy_philox_round(uint32_t *c0, uint32_t *c1, uint32_t *c2, uint32_t *c3, uint32_t k0, uint32_t k1)
+{
+    uint64_t p0 = (uint64_t)0xD2511F53u * *c0, p1 = (uint64_t)0xCD9E8D57u * *c2;
+    *c0 = (uint32_t)(p1 >> 32) ^ *c1 ^ k0;
+    *c1 = (uint32_t)p1;
+    *c2 = (uint32_t)(p0 >> 32) ^ *c3 ^ k1;
+    *c3 = (uint32_t)p0;
+}
+
 /** The four words of the 128-bit counter (low, high) under the 64-bit key. */
 HY_INLINE void hy_philox(uint64_t key, uint64_t low, uint64_t high, uint32_t word[4])
 {
     uint32_t c0 = (uint32_t)low, c1 = (uint32_t)(low >> 32), c2 = (uint32_t)high, c3 = (uint32_t)(high >> 32);
     uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
-    for (int round = 0; round < 10; round++) {
-        uint64_t p0 = (uint64_t)0xD2511F53u * c0, p1 = (uint64_t)0xCD9E8D57u * c2;
-        c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
-        c1 = (uint32_t)p1;
-        c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
-        c3 = (uint32_t)p0;
-        k0 += 0x9E3779B9u; /* the golden ratio */
-        k1 += 0xBB67AE85u; /* sqrt(3) - 1 */
+    for (int round = 0; round < HY_PHILOX_ROUNDS; round++) {
+        hy_philox_round(&c0, &c1, &c2, &c3, k0, k1);
+        k0 += HY_PHILOX_KEY_STEP_0;
+        k1 += HY_PHILOX_KEY_STEP_1;
     }
     word[0] = c0;
     word[1] = c1;

@@ -3,7 +3,10 @@
 #include "cpu/kernels/kernels.h"
 #include "cpu/kernels/walk.h"
 
-enum { GRAIN = 4096 }; /* an element costs about as much as eight of an elementwise operation */
+enum {
+    GRAIN = 4096, /* an element costs about as much as eight of an elementwise operation */
+    BLOCK = 64    /* counters that are worked side by side: Philox needs a dozen vectors a round */
+};
 
 typedef struct draw {
     uint64_t seed, offset;
@@ -12,15 +15,39 @@ typedef struct draw {
     const hy_tensor *y;
 } draw;
 
+/* words[k][i] = word k of hy_philox(seed, first + i): the same rounds, for a block at a time, so that they become vector code. */
+static void draw_block(uint64_t seed, uint64_t first, uint32_t (*words)[BLOCK])
+{
+    uint32_t *c0 = words[0], *c1 = words[1], *c2 = words[2], *c3 = words[3];
+    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+    for (int i = 0; i < BLOCK; i++) {
+        c0[i] = (uint32_t)(first + (uint64_t)i);
+        c1[i] = (uint32_t)((first + (uint64_t)i) >> 32);
+        c2[i] = c3[i] = 0;
+    }
+    for (int round = 0; round < HY_PHILOX_ROUNDS; round++) {
+        _Pragma("GCC ivdep") for (int i = 0; i < BLOCK; i++) hy_philox_round(&c0[i], &c1[i], &c2[i], &c3[i], k0, k1);
+        k0 += HY_PHILOX_KEY_STEP_0;
+        k1 += HY_PHILOX_KEY_STEP_1;
+    }
+}
+
 #define DRAW_KERNEL(name, type, recipe)                                                                     \
     static void name(void *context, int64_t begin, int64_t end)                                             \
     {                                                                                                       \
         const draw *d = context;                                                                            \
-        type *y = d->y->data;                                                                               \
-        for (int64_t i = begin; i < end; i++) {                                                             \
-            uint32_t word[4];                                                                               \
-            hy_philox(d->seed, d->offset + (uint64_t)i, 0, word);                                           \
-            y[hy_row_major_offset(d->y, i)] = (type)(recipe);                                               \
+        const bool contiguous = hy_is_contiguous(d->y);                                                     \
+        type *y = d->y->data, drawn[BLOCK];                                                                 \
+        uint32_t words[4][BLOCK];                                                                           \
+        for (int64_t at = begin; at < end; at += BLOCK) {                                                   \
+            const int64_t n = end - at < BLOCK ? end - at : BLOCK;                                          \
+            draw_block(d->seed, d->offset + (uint64_t)at, words);                                           \
+            for (int i = 0; i < BLOCK && i < n; i++) {                                                      \
+                const uint32_t word[4] = {words[0][i], words[1][i], words[2][i], words[3][i]};              \
+                drawn[i] = (type)(recipe);                                                                  \
+            }                                                                                               \
+            if (contiguous) memcpy(y + at, drawn, (size_t)n * sizeof(type));                                \
+            else for (int64_t i = 0; i < n; i++) y[hy_row_major_offset(d->y, at + i)] = drawn[i];           \
         }                                                                                                   \
     }
 
