@@ -106,7 +106,7 @@ public unsafe struct HyConv2dParams
     /// <summary><see cref="Constants.NoActivation"/> or HY_ACTIVATION(op): what <see cref="Native.Conv2d"/> does to its result. The gradients do not read it.</summary>
     public int Activation;
 
-    /// <summary>Not 0 for direct sums alone; 0 lets float32 go by Winograd's minimal filtering where that is faster. Its error relative to the largest output is about 2e-6 with 64 channels and 4e-6 with 512, twice a direct sum's.</summary>
+    /// <summary>Not 0 for direct sums alone; 0 lets float32 go by Winograd's minimal filtering where that is faster. Its error relative to the largest output is about 2e-6 with 64 channels and 5e-6 with 512, twice a direct sum's.</summary>
     public int Exact;
 }
 

@@ -451,7 +451,7 @@ typedef struct hy_conv2d_params {
     int32_t groups;       /**< Divides C and K. */
     int32_t activation;   /**< HY_NO_ACTIVATION or HY_ACTIVATION(op): what hy_conv2d does to its result. The gradients do not read it. */
     int32_t exact;        /**< Not 0 for direct sums alone; 0 lets float32 go by Winograd's minimal filtering where that is faster. Its error relative
-                               to the largest output is about 2e-6 with 64 channels and 4e-6 with 512, twice a direct sum's. */
+                               to the largest output is about 2e-6 with 64 channels and 5e-6 with 512, twice a direct sum's. */
 } hy_conv2d_params;
 
 /** y[n,k,i,j] = bias[k] + sum over c, r, s of x[n, c, i*stride + r*dilation - padding, j*…] * w[k,c,r,s]: PyTorch's conv2d, a cross-correlation;
