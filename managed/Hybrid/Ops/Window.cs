@@ -16,6 +16,23 @@ public readonly record struct Size2(int Height, int Width)
     public override string ToString() => $"{Height}x{Width}";
 }
 
+/// <summary>A depth, a height and a width: the size, stride, padding or dilation of a three-dimensional window. An int converts to all
+/// three alike.</summary>
+/// <param name="Depth">along the last axis but two</param>
+/// <param name="Height">along the last axis but one</param>
+/// <param name="Width">along the last axis</param>
+public readonly record struct Size3(int Depth, int Height, int Width)
+{
+    /// <summary>The same depth, height and width.</summary>
+    public static implicit operator Size3(int size) => new(size, size, size);
+
+    /// <summary>A (depth, height, width) triple.</summary>
+    public static implicit operator Size3((int Depth, int Height, int Width) size) => new(size.Depth, size.Height, size.Width);
+
+    /// <summary>Depth, height and width, as "3x5x5".</summary>
+    public override string ToString() => $"{Depth}x{Height}x{Width}";
+}
+
 /// <summary>Where a sliding window goes: what convolution and pooling share.</summary>
 /// <param name="Kernel">its elements</param>
 /// <param name="Stride">how far it moves</param>

@@ -68,6 +68,24 @@ public class LayerTests
 
     private static readonly Module<Tensor, Tensor>[] Activations = [new ReLU(), new Sigmoid(), new Tanh(), new GELU()];
 
+    [Test]
+    public void ConvolutionsOfOneAndThreeDimensionsUseTheirOptions()
+    {
+        var line = new Conv1d(4, 6, kernel: 3, stride: 2, padding: 1, dilation: 2, groups: 2);
+        var volume = new Conv3d(2, 4, kernel: (2, 3, 1), stride: (1, 2, 1), padding: (1, 0, 2), dilation: (2, 1, 1), groups: 2, bias: false);
+        var (x, z) = (Tensor.Randn(2, 4, 9), Tensor.Randn(1, 2, 4, 5, 3));
+        Assert.Multiple(() =>
+        {
+            Assert.That(Values(line.Forward(x)), Is.EqualTo(Values(F.Conv1d(x, line.Weight, line.Bias, 2, 1, 2, 2))));
+            Assert.That(Values(volume.Forward(z)), Is.EqualTo(Values(F.Conv3d(z, volume.Weight, null, (1, 2, 1), (1, 0, 2), (2, 1, 1), 2))));
+            Assert.That(line.ToString(), Is.EqualTo("Conv1d(4, 6, kernel: 3, stride: 2, padding: 1, dilation: 2, groups: 2)"));
+            Assert.That(volume.ToString(),
+                Is.EqualTo("Conv3d(2, 4, kernel: 2x3x1, stride: 1x2x1, padding: 1x0x2, dilation: 2x1x1, groups: 2, bias: false)"));
+            Assert.That(() => new Conv1d(3, 4, 3, groups: 2), Throws.ArgumentException);
+            Assert.That(() => new Conv3d(1, 1, (1, 0, 1)), Throws.TypeOf<ArgumentOutOfRangeException>());
+        });
+    }
+
     [TestCaseSource(nameof(Activations))]
     public void SequentialFusesActivationsWithoutATrace(Module<Tensor, Tensor> activation)
     {

@@ -62,7 +62,32 @@ internal static class LinearSamples
         Conv("no bias", [1, 2, 4, 4], [3, 2, 2, 2], bias: false),
         new("Conv2d: one sample without batch axis", OperationList.Random([2, 4, 5], [3, 2, 3, 3], [3]), t => F.Conv2d(t[0], t[1], t[2]),
             n => Drop(Reference.Conv2d(n[0].Reshape(1, 2, 4, 5), n[1], n[2], (1, 1), (0, 0), (1, 1), 1))),
+        Line("plain", [2, 3, 7], [4, 3, 3]),
+        Line("stride, padding and dilation", [2, 2, 9], [3, 2, 3], 2, 2, 2),
+        Line("depthwise", [1, 3, 5], [3, 1, 2], groups: 3),
+        new("Conv1d: one sample without batch axis", OperationList.Random([2, 5], [3, 2, 3], [3]), t => F.Conv1d(t[0], t[1], t[2]),
+            n => Reference.Conv2d(n[0].Reshape(1, 2, 1, 5), n[1].Reshape(3, 2, 1, 3), n[2], (1, 1), (0, 0), (1, 1), 1).Reshape(3, 3)),
+        Volume("plain", [2, 2, 4, 5, 3], [3, 2, 2, 3, 2]),
+        Volume("stride, padding and dilation", [1, 2, 6, 5, 5], [2, 2, 2, 3, 3], (2, 1, 2), (1, 2, 1), (3, 1, 2)),
+        Volume("stride that leaves a rest", [1, 1, 5, 4, 4], [2, 1, 2, 2, 2], (2, 2, 2)),
+        Volume("groups", [2, 4, 3, 3, 3], [6, 2, 2, 2, 2], groups: 2),
+        new("Conv3d: one sample without batch axis", OperationList.Random([2, 3, 3, 4], [3, 2, 2, 2, 2], [3]), t => F.Conv3d(t[0], t[1], t[2]),
+            n => Drop(Reference.Conv3d(n[0].Reshape(1, 2, 3, 3, 4), n[1], n[2], (1, 1, 1), (0, 0, 0), (1, 1, 1), 1))),
     ];
+
+    static Operation Line(string what, long[] x, long[] w, int stride = 1, int padding = 0, int dilation = 1, int groups = 1) =>
+        new($"Conv1d: {what}", OperationList.Random(x, w, [w[0]]), t => F.Conv1d(t[0], t[1], t[2], stride, padding, dilation, groups), n =>
+        {
+            var y = Reference.Conv2d(n[0].Reshape(x[0], x[1], 1, x[2]), n[1].Reshape(w[0], w[1], 1, w[2]), n[2], (1, stride), (0, padding), (1, dilation),
+                groups);
+            return y.Reshape(y.Shape[0], y.Shape[1], y.Shape[3]);
+        });
+
+    static Operation Volume(string what, long[] x, long[] w, (int D, int H, int W)? stride = null, (int D, int H, int W) padding = default,
+        (int D, int H, int W)? dilation = null, int groups = 1) =>
+        new($"Conv3d: {what}", OperationList.Random(x, w, [w[0]]),
+            t => F.Conv3d(t[0], t[1], t[2], stride ?? (1, 1, 1), padding, dilation ?? (1, 1, 1), groups),
+            n => Reference.Conv3d(n[0], n[1], n[2], stride ?? (1, 1, 1), padding, dilation ?? (1, 1, 1), groups));
 
     static Operation Conv(string what, long[] x, long[] w, (int H, int W)? stride = null, (int H, int W) padding = default,
         (int H, int W)? dilation = null,

@@ -119,6 +119,28 @@ internal static class Reference
         });
     }
 
+    internal static Nd Conv3d(Nd x, Nd w, Nd? b, (int D, int H, int W) stride, (int D, int H, int W) padding, (int D, int H, int W) dilation, int groups)
+    {
+        long perGroupOut = w.Shape[0] / groups, perGroupIn = w.Shape[1];
+        long[] shape = [x.Shape[0], w.Shape[0], Windows(x.Shape[2], w.Shape[2], stride.D, padding.D, dilation.D),
+            Windows(x.Shape[3], w.Shape[3], stride.H, padding.H, dilation.H), Windows(x.Shape[4], w.Shape[4], stride.W, padding.W, dilation.W)];
+        return Nd.Build(shape, place =>
+        {
+            var sum = b is null ? 0 : b[place[1]];
+            for (var c = 0L; c < perGroupIn; c++)
+                for (var q = 0L; q < w.Shape[2]; q++)
+                    for (var r = 0L; r < w.Shape[3]; r++)
+                        for (var s = 0L; s < w.Shape[4]; s++)
+                        {
+                            var h = place[2] * stride.D + q * dilation.D - padding.D;
+                            var (i, j) = (place[3] * stride.H + r * dilation.H - padding.H, place[4] * stride.W + s * dilation.W - padding.W);
+                            if (h >= 0 && h < x.Shape[2] && i >= 0 && i < x.Shape[3] && j >= 0 && j < x.Shape[4])
+                                sum += x[place[0], place[1] / perGroupOut * perGroupIn + c, h, i, j] * w[place[1], c, q, r, s];
+                        }
+            return sum;
+        });
+    }
+
     /// <summary>Each window of x through f, which gets the elements inside the plane and the number of all.</summary>
     internal static Nd Pool(Nd x, (int H, int W) kernel, (int H, int W) stride, (int H, int W) padding, (int H, int W) dilation,
         Func<List<double>, int, double> f)

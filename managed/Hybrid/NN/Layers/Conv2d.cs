@@ -23,17 +23,11 @@ public sealed partial class Conv2d : Module<Tensor, Tensor>, ITakesActivation
         int groups = 1, bool bias = true)
     {
         (this.stride, this.padding, this.dilation, this.groups) = (stride ?? 1, padding, dilation ?? 1, groups);
-        Require.Positive(nameof(Conv2d), nameof(inChannels), inChannels);
-        Require.Positive(nameof(Conv2d), nameof(outChannels), outChannels);
+        Require.Channels(nameof(Conv2d), inChannels, outChannels, groups);
         Require.PositiveSize(nameof(Conv2d), nameof(kernel), kernel);
         Require.PositiveSize(nameof(Conv2d), nameof(stride), this.stride);
         Require.NotNegativeSize(nameof(Conv2d), nameof(padding), padding);
         Require.PositiveSize(nameof(Conv2d), nameof(dilation), this.dilation);
-        Require.Positive(nameof(Conv2d), nameof(groups), groups);
-        if (inChannels % groups != 0 || outChannels % groups != 0)
-        {
-            throw new ArgumentException($"Conv2d: {groups} groups do not divide {inChannels} input and {outChannels} output channels");
-        }
         Weight = Parameter.Uninitialized(outChannels, inChannels / groups, kernel.Height, kernel.Width);
         Bias = bias ? Parameter.Uninitialized(outChannels) : null;
         Init.Layer(Weight, Bias);
