@@ -3,7 +3,8 @@
  *   y[k, pixel]       = w[k, (c, tap)] · columns[(c, tap), pixel]                      for every image and group
  *   dx[c, pixel]      = w[(k, tap), c]ᵀ · columns of dy[(k, tap), pixel]              likewise, for every residue of the stride
  *   dw[k, (c, tap)]   = dy[k, (image, pixel)] · columns[(c, tap), (image, pixel)]ᵀ    for every group
- * Padding is a copy of the image with zeros around it, so that a packing never asks where the border is.
+ * Padding is a copy of the image with zeros around it, so that a packing never asks where the border is. Where the columns are the image
+ * itself, as in a 1 x 1 convolution, nothing need be packed.
  */
 #include <stdbool.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 
 #define MAX_WIDTH (HY_TILE_VECTORS * HY_TILE_VECTOR / 4)
 #define SLACK_BYTES 128          /* a panel's width: pack_pixels reads past a run */
+#define LONG_PRODUCT 128         /* pixels of an image that are worth a product of their own */
 #define PLANE_ELEMENTS (1 << 15) /* to copy or add up, a task */
 
 /* Where a packing finds its elements in planes [image][channel][height][width]. */
@@ -135,6 +137,21 @@ static grid windows(const hy_conv2d_params *p, const hy_tensor *w, const hy_tens
     return g;
 }
 
+/* Whether an image's pixels follow one another. */
+static bool is_whole(const grid *g, int64_t pixels) { return g->width == pixels && g->column_step == 1; }
+
+/* The columns of an image as an operand. With one tap a channel and pixels that follow one another, as in a 1 x 1 convolution, they are the
+ * image itself: a matrix, of which nothing need be packed. */
+static hy_gemm_operand columns_of(const planes *x, const grid *g, int64_t channels, int64_t depth, int64_t pixels)
+{
+    hy_gemm_operand o = {.data = x->view.data, .vector_stride = 1, .k_stride = x->view.strides[1], .context = g};
+    o.batch_strides[0] = x->view.strides[0];
+    o.batch_strides[1] = channels * x->view.strides[1];
+    if (depth == channels && is_whole(g, pixels)) o.data = (const char *)o.data + g->offset[0] * hy_dtype_size(x->view.dtype);
+    else o.pack = PACK(x->view.dtype, pack_pixels);
+    return o;
+}
+
 static void set_batch(hy_gemm *g, int64_t images, int64_t groups)
 {
     g->batch_ndim = 2;
@@ -152,8 +169,7 @@ static hy_status forward(hy_device *device, const hy_conv2d_params *p, const pla
     hy_gemm g = {.m = k, .n = pixels, .k = depth, .c = y->data, .c_row_stride = pixels, .c_col_stride = 1, .activation = p->activation};
     set_batch(&g, y->shape[0], groups);
     g.a = (hy_gemm_operand){.data = w->view.data, .vector_stride = depth, .k_stride = 1, .batch_strides = {0, k * depth}};
-    g.b = (hy_gemm_operand){.data = x->view.data, .batch_strides = {x->view.strides[0], c * x->view.strides[1]}, .context = &windows_of_x};
-    g.b.pack = PACK(y->dtype, pack_pixels);
+    g.b = columns_of(x, &windows_of_x, c, depth, pixels);
     g.c_batch_strides[0] = y->strides[0];
     g.c_batch_strides[1] = k * pixels;
     if (bias) {
@@ -248,9 +264,13 @@ static hy_status residue_grad(hy_device *device, const hy_conv2d_params *p, cons
     if (g_dy.row_step == g_dy.width) g_dy.width = pixels;
     set_batch(&g, dx->shape[0], groups);
     g.a = (hy_gemm_operand){.data = w->view.data, .vector_stride = taps, .batch_strides = {0, k * w->view.strides[0]}, .context = w_offset};
-    g.a.pack = PACK(dx->dtype, pack_indexed);
-    g.b = (hy_gemm_operand){.data = dy->view.data, .batch_strides = {dy->view.strides[0], k * dy->view.strides[1]}, .context = &g_dy};
-    g.b.pack = PACK(dx->dtype, pack_pixels);
+    if (g.k == k) { /* one tap: w's places are evenly spaced */
+        g.a.data = (const char *)g.a.data + w_offset[0] * hy_dtype_size(dx->dtype);
+        g.a.k_stride = w->view.strides[0];
+    } else {
+        g.a.pack = PACK(dx->dtype, pack_indexed);
+    }
+    g.b = columns_of(dy, &g_dy, k, g.k, pixels);
     g.c_batch_strides[0] = dx->strides[0];
     g.c_batch_strides[1] = c * pixels;
     return HY_ISA(hy_gemm_run)(device, dx->dtype, &g);
@@ -299,18 +319,41 @@ hy_status HY_ISA(hy_conv_packed_input_grad)(hy_device *device, const hy_conv2d_p
 
 /* ---- Weight gradient ---- */
 
+/* dw = the sum over the images of dy · xᵀ, where x's columns are the image itself: image by image, what is there being the next one's bias. */
+static hy_status add_products(hy_device *device, const planes *x, const planes *dy, hy_gemm *g, int64_t images)
+{
+    const int64_t size = hy_dtype_size(dy->view.dtype);
+    hy_status status = HY_OK;
+    g->bias_row_stride = g->c_row_stride;
+    g->bias_col_stride = g->c_col_stride;
+    g->bias_batch_strides[1] = g->c_batch_strides[1];
+    for (int64_t image = 0; image < images && status == HY_OK; image++) {
+        g->a.data = (const char *)dy->view.data + image * dy->view.strides[0] * size;
+        g->b.data = (const char *)x->view.data + image * x->view.strides[0] * size;
+        status = HY_ISA(hy_gemm_run)(device, dy->view.dtype, g);
+        g->bias = g->c;
+    }
+    return status;
+}
+
 static hy_status weight_grad(hy_device *device, const hy_conv2d_params *p, const planes *x, const planes *dy, const hy_tensor *dw,
                              int64_t *offset)
 {
     const int64_t groups = p->groups, k = dw->shape[0] / groups, depth = dw->strides[0], c = dw->shape[1], pixels = pixels_of(&dy->view);
+    const int64_t images = dy->view.shape[0];
     grid g_x = windows(p, dw, &dy->view, x, offset), g_dy = {.pixels = pixels, .image_step = dy->view.strides[0]};
-    hy_gemm g = {.m = k, .n = depth, .k = dy->view.shape[0] * pixels, .c = dw->data, .c_row_stride = depth, .c_col_stride = 1};
+    hy_gemm g = {.m = k, .n = depth, .k = images * pixels, .c = dw->data, .c_row_stride = depth, .c_col_stride = 1};
     set_batch(&g, 1, groups);
-    g.a = (hy_gemm_operand){.data = dy->view.data, .batch_strides = {0, k * pixels}, .pack = PACK(dw->dtype, pack_planes),
-                            .context = &g_dy};
-    g.b = (hy_gemm_operand){.data = x->view.data, .batch_strides = {0, c * x->view.strides[1]}, .pack = PACK(dw->dtype, pack_patches),
-                            .context = &g_x};
     g.c_batch_strides[1] = k * depth;
+    g.a = (hy_gemm_operand){.data = dy->view.data, .vector_stride = pixels, .k_stride = 1, .batch_strides = {0, k * pixels}, .context = &g_dy};
+    g.b = (hy_gemm_operand){.data = x->view.data, .vector_stride = x->view.strides[1], .k_stride = 1,
+                            .batch_strides = {0, c * x->view.strides[1]}, .context = &g_x};
+    if (depth == c && is_whole(&g_x, pixels) && pixels >= LONG_PRODUCT && images > 0) {
+        g.k = pixels;
+        return add_products(device, x, dy, &g, images);
+    }
+    g.a.pack = PACK(dw->dtype, pack_planes);
+    g.b.pack = PACK(dw->dtype, pack_patches);
     return HY_ISA(hy_gemm_run)(device, dw->dtype, &g);
 }
 

@@ -151,7 +151,7 @@ static void cut(plan *p, int64_t size)
     k_blocks = max(1, ceil_div(g->k, p->kc));
 
     int64_t b_most = BLOCK_BYTES / (K_BLOCK * size * b->width);
-    a->blocks = ceil_div(a->panels, max(1, BLOCK_BYTES / (K_BLOCK * size * a->width)));
+    a->blocks = ceil_div(a->panels, max(1, BLOCK_BYTES / (p->kc * size * a->width)));
     /* Vectors along k are packed in runs as long as they are, if only one block needs them. */
     bool long_k = g->k >= 8 * max(g->m, g->n);
     if (a->blocks == 1 && b->operand->k_stride == 1 && !long_k) b_most = max(2, min(b_most, OWN_BYTES / (max(1, g->k) * size * b->width)));
