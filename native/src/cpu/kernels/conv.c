@@ -58,6 +58,7 @@ static bool fills_channels(int32_t dtype, int64_t channels)
 static hy_status choose_weight_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy, const hy_tensor *dw)
 {
     bool plain = padding_is_small(p, dw) && hy_numel(dy) > 0 && hy_numel(dw) > 0, neighbours = dw->shape[2] * dw->shape[3] > 1;
+    if (plain && HY_ISA(hy_winograd_pays_weight_grad)(p, x, dy, dw)) return HY_ISA(hy_winograd_weight_grad)(device, p, x, dy, dw);
     if (plain && neighbours && fills_channels(dw->dtype, dw->shape[1])) return HY_ISA(hy_conv_channels_weight_grad)(device, p, x, dy, dw);
     if (plain && dw->shape[1] < 8 && fills_vectors(dy->dtype, dy->shape[3])) return HY_ISA(hy_conv_dot_weight_grad)(device, p, x, dy, dw);
     return HY_ISA(hy_conv_packed_weight_grad)(device, p, x, dy, dw);

@@ -332,10 +332,10 @@ static hy_status run(hy_device *device, const hy_gemm *g, int64_t size, int64_t 
 #undef real
 #undef T
 
-void HY_ISA(hy_gemm_tile_f32)(int64_t rows, int64_t kc, const float *a, const float *b, float *c, int64_t c_stride)
+void HY_ISA(hy_gemm_tile_f32)(int64_t rows, int64_t kc, const float *a, int64_t a_k, const float *b, float *c, int64_t c_stride, bool add)
 {
-    factors_f32 f = {a, b, 1, HY_TILE_ROWS, HY_TILE_VECTORS * HY_TILE_VECTOR / sizeof(float), kc};
-    tile_f32(rows, &f, &(prior_f32){.low = -INFINITY}, c, c_stride);
+    factors_f32 f = {a, b, 1, a_k, HY_TILE_VECTORS * HY_TILE_VECTOR / sizeof(float), kc};
+    tile_f32(rows, &f, &(prior_f32){add ? c : NULL, c_stride, 1, -INFINITY}, c, c_stride);
 }
 
 #define real double

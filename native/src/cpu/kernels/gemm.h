@@ -9,6 +9,8 @@
 #ifndef HY_CPU_GEMM_H
 #define HY_CPU_GEMM_H
 
+#include <stdbool.h>
+
 #include "backend.h"
 #include "cpu/isa.h"
 
@@ -59,8 +61,9 @@ static inline void hy_activate(hy_device *device, int32_t dtype, int32_t activat
     if (activation) device->backend.unary(device, activation - HY_ACTIVATION(0), 0, &t, &t);
 }
 
-/** c = a · b on the register tile alone: up to HY_TILE_ROWS packed rows, one panel of packed columns, c's rows of a panel's width. */
-void HY_ISA(hy_gemm_tile_f32)(int64_t rows, int64_t kc, const float *a, const float *b, float *c, int64_t c_stride);
+/** c = a · b, or c + a · b, on the register tile alone: up to HY_TILE_ROWS rows, whose elements lie side by side and `a_k` further for the
+ *  next k; one panel of packed columns; c's rows of a panel's width. */
+void HY_ISA(hy_gemm_tile_f32)(int64_t rows, int64_t kc, const float *a, int64_t a_k, const float *b, float *c, int64_t c_stride, bool add);
 
 /** Where a batch item begins, in elements. */
 static inline int64_t hy_gemm_batch_offset(const hy_gemm *g, const int64_t *strides, int64_t item)

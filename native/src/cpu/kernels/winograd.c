@@ -16,10 +16,10 @@
 #include "core/parallel.h"
 #include "cpu/kernels/gemm.h"
 #include "cpu/kernels/pack.h"
+#include "cpu/kernels/winograd_lines.h"
 #include "cpu/simd/tile.h"
 #include "cpu/simd/turn.h"
 
-typedef hy_vector_f32 vec;
 typedef __typeof__((vec){0} < 0) mask;
 
 enum {
@@ -100,73 +100,7 @@ static inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 static inline int64_t share(int64_t total, int64_t parts, int64_t i) { return i * (total / parts) + min(i, total % parts); }
 static inline int64_t first_filter(const plan *p, int64_t panel) { return share(p->conv.filters, p->panels, panel); }
 
-/* ---- F(2 x 2, 3 x 3): points 0, 1, -1 and infinity ---- */
-
-static inline __attribute__((always_inline)) void input_line_2(const vec d[4], vec o[4])
-{
-    o[0] = d[0] - d[2];
-    o[1] = d[1] + d[2];
-    o[2] = d[2] - d[1];
-    o[3] = d[1] - d[3];
-}
-
-static inline __attribute__((always_inline)) void weight_line_2(const vec g[3], vec o[4])
-{
-    vec even = (g[0] + g[2]) * 0.5f, odd = g[1] * 0.5f;
-    o[0] = g[0];
-    o[1] = even + odd;
-    o[2] = even - odd;
-    o[3] = g[2];
-}
-
-static inline __attribute__((always_inline)) void output_line_2(const vec m[4], vec y[2])
-{
-    y[0] = m[0] + m[1] + m[2];
-    y[1] = m[1] - m[2] - m[3];
-}
-
-/* ---- F(4 x 4, 3 x 3): points 0, ±5/8, ±3/2 and infinity ----
- * Toom and Cook's construction with two pairs ±a and ±b: Lavin & Gray take 1 and 2, whose powers are easy to write but far apart.
- * 5/8 and 3/2 lose a quarter as much (Alam et al., Winograd Convolution for Deep Neural Networks: Efficient Point Selection, 2022,
- * look for such points), and a², b², a²b² and a² + b² are exact. */
-
-#define A 0.625f
-#define B 1.5f
-#define NORM_A (1 / (2 * A * A * (A * A - B * B)))
-#define NORM_B (1 / (2 * B * B * (B * B - A * A)))
-
-static inline __attribute__((always_inline)) void input_line_4(const vec d[6], vec o[6])
-{
-    vec even_a = d[4] - B * B * d[2], odd_a = d[3] - B * B * d[1];
-    vec even_b = d[4] - A * A * d[2], odd_b = d[3] - A * A * d[1];
-    o[0] = A * A * B * B * d[0] + (d[4] - (A * A + B * B) * d[2]);
-    o[1] = even_a + A * odd_a;
-    o[2] = even_a - A * odd_a;
-    o[3] = even_b + B * odd_b;
-    o[4] = even_b - B * odd_b;
-    o[5] = A * A * B * B * d[1] + (d[5] - (A * A + B * B) * d[3]);
-}
-
-static inline __attribute__((always_inline)) void weight_line_4(const vec g[3], vec o[6])
-{
-    vec even_a = NORM_A * g[0] + NORM_A * A * A * g[2], odd_a = NORM_A * A * g[1];
-    vec even_b = NORM_B * g[0] + NORM_B * B * B * g[2], odd_b = NORM_B * B * g[1];
-    o[0] = 1 / (A * A * B * B) * g[0];
-    o[1] = even_a + odd_a;
-    o[2] = even_a - odd_a;
-    o[3] = even_b + odd_b;
-    o[4] = even_b - odd_b;
-    o[5] = g[2];
-}
-
-static inline __attribute__((always_inline)) void output_line_4(const vec m[6], vec y[4])
-{
-    vec even_a = m[1] + m[2], odd_a = m[1] - m[2], even_b = m[3] + m[4], odd_b = m[3] - m[4];
-    y[0] = m[0] + even_a + even_b;
-    y[1] = A * odd_a + B * odd_b;
-    y[2] = A * A * even_a + B * B * even_b;
-    y[3] = A * A * A * odd_a + (B * B * B * odd_b + m[5]);
-}
+/* ---- Transforms ---- */
 
 #define OUT 2
 #define TAPS 4
@@ -217,8 +151,8 @@ static void multiply(const plan *p, const block *b, int64_t run, const float *u,
         for (int64_t j = 0; j < b->panels; j++)
             for (int64_t i = begin; i < end; i++)
                 HY_ISA(hy_gemm_tile_f32)(first_filter(p, i + 1) - first_filter(p, i), c->channels, u + (i - begin) * p->u_panel + f * p->u_stride,
-                                         v + f * p->v_stride + j * c->channels * WIDTH,
-                                         m + f * p->m_stride + (first_filter(p, i) - first) * MAX_TILES + j * WIDTH, MAX_TILES);
+                                         HY_TILE_ROWS, v + f * p->v_stride + j * c->channels * WIDTH,
+                                         m + f * p->m_stride + (first_filter(p, i) - first) * MAX_TILES + j * WIDTH, MAX_TILES, false);
     for (int64_t k = first; k < first_filter(p, end); k++)
         for (int64_t i = 0; i < b->count; i += LANES)
             p->by.output(c, b->tile + i, min(LANES, b->count - i), m + (k - first) * MAX_TILES + i, p->m_stride,
@@ -369,13 +303,6 @@ hy_status HY_ISA(hy_winograd_input_grad)(hy_device *device, int64_t tile, const 
 
 /* ---- The choice ---- */
 
-static bool serves(const hy_conv2d_params *p, const hy_tensor *w)
-{
-    for (int axis = 0; axis < 2; axis++)
-        if (w->shape[2 + axis] != 3 || p->stride[axis] != 1 || p->dilation[axis] != 1 || p->padding[axis] > 2) return false;
-    return w->dtype == HY_FLOAT32 && p->groups == 1 && !p->exact;
-}
-
 /*
  * Costs in multiply-adds of the register tile, of which a frequency takes one for each filter, channel and tile, whole panels of tiles. Measured
  * with AVX2 on Zen 4, in such multiply-adds and a frequency: a tile's transform costs 20 for each channel and each filter, a weight's 10. A
@@ -395,7 +322,7 @@ static double winograd_cost(const hy_tensor *x, const hy_tensor *y, int64_t out)
 
 int64_t HY_ISA(hy_winograd_tile)(const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y)
 {
-    if (!serves(p, w)) return 0;
+    if (!hy_winograd_serves(p, w)) return 0;
     const double direct = DIRECT_COST * 9 * (double)x->shape[1] * (double)hy_numel(y);
     const double two = winograd_cost(x, y, 2), four = winograd_cost(x, y, 4);
     if (direct <= two && direct <= four) return 0;
