@@ -20,15 +20,37 @@ static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 #define FOR_PIECES(n) for (int64_t at = 0, m = smaller(n, PIECE); at < (n); at += m, m = smaller((n) - at, PIECE))
 
+/* e^x for x <= 0. */
+#define EXP_BELOW_f32 hy_exp_belowf_
+#define EXP_BELOW_f64 hy_exp_
+
 #define SOFTMAX_KERNELS(suffix, T)                                                                                \
+    /* y = e^(x - max) for n <= PIECE elements, and their sum, in two vectors of lanes; the last few come with -infinity, which adds 0. */ \
+    static T exp_sum_##suffix(const T *x, T max, T *y, int64_t n)                                                 \
+    {                                                                                                             \
+        enum { LANES = 2 * HY_VECTOR_BYTES / sizeof(T) };                                                         \
+        T sum[LANES] = {0}, last[LANES];                                                                          \
+        int64_t i = 0;                                                                                            \
+        for (; i + LANES <= n; i += LANES)                                                                        \
+            _Pragma("GCC ivdep") for (int64_t l = 0; l < LANES; l++) {                                            \
+                const T e = EXP_BELOW_##suffix(x[i + l] - max);                                                   \
+                y[i + l] = e;                                                                                     \
+                sum[l] += e;                                                                                      \
+            }                                                                                                     \
+        if (i < n) {                                                                                              \
+            for (int64_t l = 0; l < LANES; l++) last[l] = -(T)INFINITY;                                           \
+            memcpy(last, x + i, (size_t)(n - i) * sizeof(T));                                                     \
+            for (int64_t l = 0; l < LANES; l++) last[l] = EXP_BELOW_##suffix(last[l] - max);                      \
+            for (int64_t l = 0; l < LANES; l++) sum[l] += last[l];                                                \
+            memcpy(y + i, last, (size_t)(n - i) * sizeof(T));                                                     \
+        }                                                                                                         \
+        return hy_run_sum_##suffix(sum, LANES);                                                                   \
+    }                                                                                                             \
     static void row_softmax_##suffix(const T *x, T *y, int64_t n)                                                 \
     {                                                                                                             \
         const T max = hy_run_max_##suffix(x, n);                                                                  \
         double sum = 0;                                                                                           \
-        FOR_PIECES(n) {                                                                                           \
-            _Pragma("GCC ivdep") for (int64_t i = at; i < at + m; i++) y[i] = hy_exp(x[i] - max);                 \
-            sum += hy_run_sum_##suffix(y + at, m);                                                                \
-        }                                                                                                         \
+        FOR_PIECES(n) sum += exp_sum_##suffix(x + at, max, y + at, m);                                            \
         const T scale = (T)(1 / sum);                                                                             \
         for (int64_t i = 0; i < n; i++) y[i] *= scale;                                                            \
     }                                                                                                             \
@@ -37,10 +59,7 @@ static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
         const T max = hy_run_max_##suffix(x, n);                                                                  \
         double sum = 0;                                                                                           \
         T tile[PIECE];                                                                                            \
-        FOR_PIECES(n) {                                                                                           \
-            for (int64_t i = 0; i < m; i++) tile[i] = hy_exp(x[at + i] - max);                                    \
-            sum += hy_run_sum_##suffix(tile, m);                                                                  \
-        }                                                                                                         \
+        FOR_PIECES(n) sum += exp_sum_##suffix(x + at, max, tile, m);                                              \
         const T log_sum = (T)log(sum);                                                                            \
         _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++) y[i] = (x[i] - max) - log_sum;                       \
     }                                                                                                             \

@@ -23,6 +23,9 @@ typedef double hy_vector_f64 __attribute__((vector_size(HY_VECTOR_BYTES), aligne
 #define HY_LARGER(a, b) ({ const __typeof__(a) a_ = (a), b_ = (b), m_ = a_ > b_ ? a_ : b_; a_ != a_ ? a_ : m_; })
 #define HY_SMALLER(a, b) ({ const __typeof__(a) a_ = (a), b_ = (b), m_ = a_ < b_ ? a_ : b_; a_ != a_ ? a_ : m_; })
 
+/* Before a loop of few iterations: without it GCC would peel them all, and then not find the vectors again. */
+#define HY_AS_A_LOOP _Pragma("GCC unroll 1")
+
 /* name(x, n): the n >= 1 elements combined by `op`, four vectors' worth of lanes at a time and four of these at once; the lanes are an array
  * in memory, which costs little when it is touched so rarely. */
 #define HY_RUN_FUNCTION(name, type, accumulator, op)                                                                       \
@@ -40,12 +43,12 @@ typedef double hy_vector_f64 __attribute__((vector_size(HY_VECTOR_BYTES), aligne
                     lane[l] = op(old, all);                                                                                \
                 }                                                                                                          \
             for (; i + FEW <= n; i += FEW)                                                                                 \
-                for (int l = 0; l < FEW; l++) {                                                                            \
+                HY_AS_A_LOOP for (int l = 0; l < FEW; l++) {                                                               \
                     const accumulator v = x[i + l], old = lane[l];                                                         \
                     lane[l] = op(old, v);                                                                                  \
                 }                                                                                                          \
-            for (int l = 0; l < LANES / 2; l++) lane[l] = op(lane[l], lane[LANES / 2 + l]);                                \
-            for (int l = 0; l < FEW; l++) lane[l] = op(lane[l], lane[FEW + l]);                                            \
+            HY_AS_A_LOOP for (int l = 0; l < LANES / 2; l++) lane[l] = op(lane[l], lane[LANES / 2 + l]);                   \
+            HY_AS_A_LOOP for (int l = 0; l < FEW; l++) lane[l] = op(lane[l], lane[FEW + l]);                               \
             r = lane[0];                                                                                                   \
             for (int l = 1; l < FEW; l++) r = op(r, lane[l]);                                                              \
         }                                                                                                                  \
