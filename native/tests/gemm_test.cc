@@ -13,10 +13,12 @@ extern "C" {
 #undef HY_ISA_NAME
 #define HY_ISA_NAME avx2
 #include "cpu/kernels/matmul.h"
+#ifdef HY_HAVE_AVX512
 #undef HY_CPU_MATMUL_H
 #undef HY_ISA_NAME
 #define HY_ISA_NAME avx512
 #include "cpu/kernels/matmul.h"
+#endif
 #else
 #define HY_ISA_NAME neon
 #include "cpu/kernels/matmul.h"
@@ -41,7 +43,9 @@ std::vector<Ways> all_ways()
 #if defined(__x86_64__)
         if (isa == "x86-64") ways.push_back({isa, hy_matmul_builtin_x86_64, hy_matmul_blas_x86_64});
         if (isa == "avx2") ways.push_back({isa, hy_matmul_builtin_avx2, hy_matmul_blas_avx2});
+#ifdef HY_HAVE_AVX512
         if (isa == "avx512") ways.push_back({isa, hy_matmul_builtin_avx512, hy_matmul_blas_avx512});
+#endif
 #else
         if (isa == "neon") ways.push_back({isa, hy_matmul_builtin_neon, hy_matmul_blas_neon});
 #endif

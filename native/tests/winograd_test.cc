@@ -29,8 +29,16 @@ struct Kernels {
 #if defined(__x86_64__)
 DECLARE(x86_64)
 DECLARE(avx2)
+#ifdef HY_HAVE_AVX512
 DECLARE(avx512)
-static const Kernels all_kernels[] = {KERNELS(x86_64, "x86-64"), KERNELS(avx2, "avx2"), KERNELS(avx512, "avx512")};
+#endif
+static const Kernels all_kernels[] = {
+    KERNELS(x86_64, "x86-64"),
+    KERNELS(avx2, "avx2"),
+#ifdef HY_HAVE_AVX512
+    KERNELS(avx512, "avx512"),
+#endif
+};
 #else
 DECLARE(neon)
 static const Kernels all_kernels[] = {KERNELS(neon, "neon")};
