@@ -176,6 +176,18 @@ TEST(Conv, WideImages)
     check({70, 6, 14, 14, 16, 5, 5, {{1, 1}, {0, 0}, {1, 1}, 1}});
 }
 
+// Vectors that run across the rows of small images.
+TEST(Conv, SmallImages)
+{
+    check({3, 4, 9, 10, 17, 3, 3, {{1, 1}, {1, 1}, {1, 1}, 1}});
+    check({2, 3, 7, 7, 24, 5, 5, {{1, 1}, {2, 2}, {1, 1}, 1}});
+    check({2, 4, 6, 5, 16, 3, 3, {{1, 1}, {2, 1}, {2, 1}, 1}});
+    check({2, 12, 5, 9, 32, 2, 4, {{1, 1}, {1, 3}, {1, 1}, 2}});
+    check({2, 3, 12, 3, 18, 3, 2, {{1, 1}, {0, 1}, {1, 1}, 1}});
+    check({3, 6, 10, 10, 16, 5, 5, {{1, 1}, {1, 1}, {1, 1}, 1}}, channels_last);
+    check({3, 6, 10, 10, 16, 5, 5, {{1, 1}, {0, 0}, {1, 1}, 1}}, spaced);
+}
+
 TEST(Conv, EveryLayout)
 {
     for (const Layout &layout : {channels_last, spaced}) {

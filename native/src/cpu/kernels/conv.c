@@ -3,6 +3,7 @@
 
 #include "core/parallel.h"
 #include "core/tensor.h"
+#include "cpu/kernels/conv_windows.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/kernels/pack.h"
 #include "cpu/kernels/winograd.h"
@@ -26,6 +27,18 @@ static bool padding_is_small(const hy_conv2d_params *p, const hy_tensor *w)
 static bool is_pointwise(const hy_conv2d_params *p, const hy_tensor *w)
 {
     return w->shape[2] * w->shape[3] == 1 && p->stride[0] == 1 && p->stride[1] == 1 && p->groups == 1;
+}
+
+/* Whether vectors had better run across the rows of y, `rows` of whose channels see each place of the image: that takes a copy of it for
+ * each column of the kernel, which costs what some 4 multiply-adds do, saves the idle lanes of every row, and is for images that fit the
+ * cache with all copies. */
+static bool is_flat(const hy_conv2d_params *p, const hy_tensor *w, int64_t channels, int64_t rows, const hy_tensor *y)
+{
+    int64_t lanes = HY_CONV_LANES(y->dtype), height = y->shape[2], width = y->shape[3], uses = rows * w->shape[2];
+    int64_t bytes = channels * w->shape[3] * (height + (w->shape[2] - 1) * p->dilation[0]) * width * hy_dtype_size(y->dtype);
+    bool fits = height * width >= lanes && bytes <= HY_STAGE_BYTES && y->strides[3] == 1 && y->strides[2] == width;
+    return fits && p->stride[0] == 1 && p->stride[1] == 1 && p->dilation[1] == 1 && padding_is_small(p, w) && !is_pointwise(p, w)
+           && hy_ceil_div(height * width, lanes) * (uses + 4) < height * hy_ceil_div(width, lanes) * uses;
 }
 
 static bool is_direct(const hy_conv2d_params *p, const hy_tensor *w, const hy_tensor *y)
@@ -58,9 +71,11 @@ static bool fills_channels(int32_t dtype, int64_t channels)
 static hy_status choose_weight_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy, const hy_tensor *dw)
 {
     bool plain = padding_is_small(p, dw) && hy_numel(dy) > 0 && hy_numel(dw) > 0, neighbours = dw->shape[2] * dw->shape[3] > 1;
+    bool flat = is_flat(p, dw, dw->shape[1], dw->shape[0] / p->groups, dy);
     if (plain && HY_ISA(hy_winograd_pays_weight_grad)(p, x, dy, dw)) return HY_ISA(hy_winograd_weight_grad)(device, p, x, dy, dw);
     if (plain && neighbours && fills_channels(dw->dtype, dw->shape[1])) return HY_ISA(hy_conv_channels_weight_grad)(device, p, x, dy, dw);
-    if (plain && dw->shape[1] < 8 && fills_vectors(dy->dtype, dy->shape[3])) return HY_ISA(hy_conv_dot_weight_grad)(device, p, x, dy, dw);
+    if (plain && dw->shape[1] < 8 && (flat || fills_vectors(dy->dtype, dy->shape[3])))
+        return HY_ISA(hy_conv_dot_weight_grad)(device, p, flat, x, dy, dw);
     return HY_ISA(hy_conv_packed_weight_grad)(device, p, x, dy, dw);
 }
 
@@ -93,19 +108,21 @@ static hy_status correlate(hy_device *device, const hy_conv2d_params *p, const h
     return status;
 }
 
-static hy_status direct(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *bias,
-                        const hy_tensor *y)
+static hy_status direct(hy_device *device, const hy_conv2d_params *p, bool flat, const hy_tensor *x, const hy_tensor *w,
+                        const hy_tensor *bias, const hy_tensor *y)
 {
     hy_correlation c = {.x = x, .y = y, .bias = bias, .rows = w->shape[0] / p->groups, .channels = w->shape[1], .w_row = w->strides[0],
-                        .w_channel = w->strides[1], .stride = {p->stride[0], p->stride[1]}, .origin = {p->padding[0], p->padding[1]}, .activation = p->activation};
+                        .w_channel = w->strides[1], .stride = {p->stride[0], p->stride[1]}, .origin = {p->padding[0], p->padding[1]},
+                        .activation = p->activation, .flat = flat};
     return correlate(device, p, w, 0, &c);
 }
 
 /* With stride 1 the gradient is the convolution of dy with the flipped kernel. */
-static hy_status direct_input_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *dy, const hy_tensor *w, const hy_tensor *dx)
+static hy_status direct_input_grad(hy_device *device, const hy_conv2d_params *p, bool flat, const hy_tensor *dy, const hy_tensor *w,
+                                   const hy_tensor *dx)
 {
     hy_correlation c = {.x = dy, .y = dx, .rows = w->shape[1], .channels = w->shape[0] / p->groups, .w_row = w->strides[1],
-                        .w_channel = w->strides[0], .stride = {1, 1}};
+                        .w_channel = w->strides[0], .stride = {1, 1}, .flat = flat};
     for (int axis = 0; axis < 2; axis++) c.origin[axis] = (w->shape[2 + axis] - 1) * p->dilation[axis] - p->padding[axis];
     return correlate(device, p, w, FLIPPED, &c);
 }
@@ -151,7 +168,8 @@ static hy_status conv2d(hy_device *device, const hy_conv2d_params *p, const hy_t
     if (hy_numel(y) == 0) return HY_OK;
     int64_t tile = HY_ISA(hy_winograd_tile)(p, x, w, y);
     if (tile) return HY_ISA(hy_winograd_conv2d)(device, tile, p, x, w, bias, y);
-    if (is_direct(p, w, y)) return direct(device, p, x, w, bias, y);
+    bool flat = is_flat(p, w, w->shape[1], w->shape[0] / p->groups, y);
+    if (flat || is_direct(p, w, y)) return direct(device, p, flat, x, w, bias, y);
     return HY_ISA(hy_conv_packed)(device, p, x, w, bias, y);
 }
 
@@ -168,7 +186,8 @@ static hy_status conv2d_input_grad(hy_device *device, const hy_conv2d_params *p,
         if (status == HY_OK) status = HY_ISA(hy_conv_columns_input_grad)(device, p, dy, w, dx);
         return hy_pack_end(&pack, status);
     }
-    if (is_direct_gradient(p, w, dx)) return direct_input_grad(device, p, dy, w, dx);
+    bool flat = is_flat(p, w, w->shape[0] / p->groups, w->shape[1], dx);
+    if (flat || is_direct_gradient(p, w, dx)) return direct_input_grad(device, p, flat, dy, w, dx);
     return HY_ISA(hy_conv_packed_input_grad)(device, p, dy, w, dx);
 }
 

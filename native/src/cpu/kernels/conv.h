@@ -43,9 +43,10 @@ typedef struct hy_correlation {
     const hy_conv_tap *tap;
     int64_t taps;
     int32_t activation;            /* HY_ACTIVATION(op) or HY_NO_ACTIVATION */
+    bool flat;                     /* vectors run across y's rows, which follow one another: see conv_windows.h */
 } hy_correlation;
 
-/** Needs OW >= HY_CONV_LANES and a tap for every element of y. */
+/** Needs OW >= HY_CONV_LANES, or as many pixels where it is flat, and a tap for every element of y. */
 hy_status HY_ISA(hy_correlate)(hy_device *device, const hy_correlation *c);
 
 /** A run of vectors of B that meets one panel of A: the register tile of every way but the packed one. Row i of vector v is
@@ -72,8 +73,8 @@ hy_status HY_ISA(hy_conv_columns_input_grad)(hy_device *device, const hy_conv2d_
 
 /* ---- The weight's gradient with lanes along the pixels (conv_dot.c) ---- */
 
-/** dy is contiguous; needs OW >= HY_CONV_LANES. */
-hy_status HY_ISA(hy_conv_dot_weight_grad)(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy,
+/** dy is contiguous; needs OW >= HY_CONV_LANES, or as many pixels where vectors run `flat` across its rows: see conv_windows.h. */
+hy_status HY_ISA(hy_conv_dot_weight_grad)(hy_device *device, const hy_conv2d_params *p, bool flat, const hy_tensor *x, const hy_tensor *dy,
                                           const hy_tensor *dw);
 
 /* ---- The weight's gradient with lanes along the channels (conv_channels.c) ---- */

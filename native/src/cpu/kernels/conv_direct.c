@@ -76,7 +76,8 @@ static void fill_tables(plan *p)
 static void plan_windows(plan *p)
 {
     const hy_correlation *c = p->c;
-    p->windows = (hy_windows){.x = c->x, .groups = c->groups, .channels = c->channels, .out = {c->y->shape[2], c->y->shape[3]}};
+    p->windows = (hy_windows){.x = c->x, .groups = c->groups, .channels = c->channels, .out = {c->y->shape[2], c->y->shape[3]},
+                              .flat = c->flat};
     for (int axis = 0; axis < 2; axis++) {
         p->windows.stride[axis] = c->stride[axis];
         p->windows.origin[axis] = c->origin[axis];

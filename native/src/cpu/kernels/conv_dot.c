@@ -57,13 +57,13 @@ static void choose_tile(plan *p)
     }
 }
 
-static void make_plan(plan *p, const hy_conv2d_params *c, const hy_tensor *x, const hy_tensor *dy, const hy_tensor *dw)
+static void make_plan(plan *p, const hy_conv2d_params *c, bool flat, const hy_tensor *x, const hy_tensor *dy, const hy_tensor *dw)
 {
     p->dy = dy;
     p->dw = dw;
     p->rows = dw->shape[0] / c->groups;
     p->depth = dw->shape[1] * dw->shape[2] * dw->shape[3];
-    p->windows = (hy_windows){.x = x, .groups = c->groups, .channels = dw->shape[1], .out = {dy->shape[2], dy->shape[3]}};
+    p->windows = (hy_windows){.x = x, .groups = c->groups, .channels = dw->shape[1], .out = {dy->shape[2], dy->shape[3]}, .flat = flat};
     for (int axis = 0; axis < 2; axis++) {
         p->windows.stride[axis] = c->stride[axis];
         p->windows.origin[axis] = c->padding[axis];
@@ -85,12 +85,12 @@ static void fill_offsets(plan *p, const hy_conv2d_params *c)
                 p->offset[count++] = hy_windows_offset(&p->windows, channel, r * c->dilation[0], s * c->dilation[1]);
 }
 
-hy_status HY_ISA(hy_conv_dot_weight_grad)(hy_device *device, const hy_conv2d_params *c, const hy_tensor *x, const hy_tensor *dy,
+hy_status HY_ISA(hy_conv_dot_weight_grad)(hy_device *device, const hy_conv2d_params *c, bool flat, const hy_tensor *x, const hy_tensor *dy,
                                           const hy_tensor *dw)
 {
     plan p = {0};
     bool single = x->dtype == HY_FLOAT32;
-    make_plan(&p, c, x, dy, dw);
+    make_plan(&p, c, flat, x, dy, dw);
     int64_t tasks = c->groups * p.parts, grain = hy_ceil_div(HY_TASK_MACS, hy_numel(dy) * p.depth / tasks + 1);
     void *offset = NULL;
     hy_status status = hy_alloc(device, p.depth * (int64_t)sizeof(int64_t), &offset);

@@ -1,7 +1,8 @@
 /*
  * conv_windows.h: windows over an image whose columns lie side by side, so that vectors of neighbouring pixels are loaded straight from the
  * plane. Where the image has padding or is strided along its rows, a block of it is staged first: zeros around it, and each row split into
- * its `stride` phases.
+ * its `stride` phases. A small image may be staged `flat`: once for each column of the kernel, only what that column sees, so that the windows
+ * of a row follow those of the row before, and vectors run across the rows.
  */
 #ifndef HY_CPU_CONV_WINDOWS_H
 #define HY_CPU_CONV_WINDOWS_H
@@ -23,6 +24,8 @@ typedef struct hy_windows {
     int64_t reach[2];              /* from its first element to its last */
     int64_t out[2];                /* windows down and across */
     bool in_place;
+    bool flat;                     /* said by the caller, for stride 1; all of an image's windows are then one row */
+    int64_t width, height, copy;   /* of flat ones: windows of an image's row, rows that are staged, elements of one copy */
     int64_t block_rows, blocks;    /* rows of windows that are done together */
     int64_t row, channel;          /* steps within what is read: an image row, a channel */
     int64_t row_step;              /* between rows of windows */
@@ -49,9 +52,25 @@ static inline void hy_windows_cut(hy_windows *w, int64_t images, int64_t macs)
     w->blocks = hy_ceil_div(w->out[0], w->block_rows);
 }
 
-/** Completes a plan that has x … out. */
+static inline void hy_windows_plan_flat(hy_windows *w)
+{
+    w->width = w->out[1];
+    w->height = w->out[0] + w->reach[0];
+    w->copy = w->height * w->width;
+    w->row = w->row_step = w->width;
+    w->channel = (w->reach[1] + 1) * w->copy;
+    w->bytes = w->channels * w->channel * hy_dtype_size(w->x->dtype);
+    w->out[1] *= w->out[0];
+    w->out[0] = w->block_rows = w->blocks = 1;
+}
+
+/** Completes a plan that has x … out, and `flat`. */
 static inline void hy_windows_plan(hy_windows *w, int64_t macs)
 {
+    if (w->flat) {
+        hy_windows_plan_flat(w);
+        return;
+    }
     const hy_tensor *x = w->x;
     int64_t size = hy_dtype_size(x->dtype);
     w->in_place = w->stride[1] == 1 && x->strides[3] == 1 && w->origin[0] == 0 && w->origin[1] == 0
@@ -74,6 +93,7 @@ static inline void hy_windows_plan(hy_windows *w, int64_t macs)
 /** Where an element of a window lies from the window's place. */
 static inline int64_t hy_windows_offset(const hy_windows *w, int64_t channel, int64_t down, int64_t right)
 {
+    if (w->flat) return channel * w->channel + right * w->copy + down * w->width;
     int64_t in_row = w->in_place ? right : right % w->stride[1] * w->phase + right / w->stride[1];
     return channel * w->channel + down * w->row + in_row;
 }
