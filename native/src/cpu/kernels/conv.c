@@ -60,10 +60,11 @@ static bool is_columns_gradient(const hy_conv2d_params *p, const hy_tensor *w, c
     return fits && padding_is_small(p, w) && w->shape[1] < 8 && (strided || w->shape[0] / p->groups >= 12);
 }
 
-static bool fills_channels(int32_t dtype, int64_t channels)
+static bool fills_channels(const hy_conv2d_params *p, const hy_tensor *dw)
 {
-    int64_t lanes = HY_CONV_LANES(dtype);
-    return channels * 4 >= (channels + lanes - 1) / lanes * lanes * 3;
+    int64_t lanes = HY_CONV_LANES(dw->dtype), channels = dw->shape[1], columns = dw->shape[3], vectors = hy_channel_vectors(p, dw);
+    if (vectors < columns && dw->shape[0] / p->groups < 4) return false; /* a tile of a few rows loads more than it multiplies */
+    return columns * channels * 4 >= hy_ceil_div(channels, lanes) * vectors * lanes * 3;
 }
 
 /* Lanes along the channels where they fill vectors, else along the pixels where those do. Without neighbours (1 x 1) turning the images is
@@ -73,7 +74,7 @@ static hy_status choose_weight_grad(hy_device *device, const hy_conv2d_params *p
     bool plain = padding_is_small(p, dw) && hy_numel(dy) > 0 && hy_numel(dw) > 0, neighbours = dw->shape[2] * dw->shape[3] > 1;
     bool flat = is_flat(p, dw, dw->shape[1], dw->shape[0] / p->groups, dy);
     if (plain && HY_ISA(hy_winograd_pays_weight_grad)(p, x, dy, dw)) return HY_ISA(hy_winograd_weight_grad)(device, p, x, dy, dw);
-    if (plain && neighbours && fills_channels(dw->dtype, dw->shape[1])) return HY_ISA(hy_conv_channels_weight_grad)(device, p, x, dy, dw);
+    if (plain && neighbours && fills_channels(p, dw)) return HY_ISA(hy_conv_channels_weight_grad)(device, p, x, dy, dw);
     if (plain && dw->shape[1] < 8 && (flat || fills_vectors(dy->dtype, dy->shape[3])))
         return HY_ISA(hy_conv_dot_weight_grad)(device, p, flat, x, dy, dw);
     return HY_ISA(hy_conv_packed_weight_grad)(device, p, x, dy, dw);

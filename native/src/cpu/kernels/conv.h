@@ -79,6 +79,14 @@ hy_status HY_ISA(hy_conv_dot_weight_grad)(hy_device *device, const hy_conv2d_par
 
 /* ---- The weight's gradient with lanes along the channels (conv_channels.c) ---- */
 
+/** Vectors that a row of the kernel takes for up to a vector of channels: one for each of its columns, or fewer where they run across
+ *  several. Less than four channels are turned too slowly for that. */
+static inline int64_t hy_channel_vectors(const hy_conv2d_params *p, const hy_tensor *dw)
+{
+    int64_t lanes = HY_CONV_LANES(dw->dtype), columns = dw->shape[3];
+    return dw->shape[1] >= 4 && dw->shape[1] < lanes && p->dilation[1] == 1 ? (columns * dw->shape[1] + lanes - 1) / lanes : columns;
+}
+
 /** dy and dw are contiguous. */
 hy_status HY_ISA(hy_conv_channels_weight_grad)(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy,
                                                const hy_tensor *dw);

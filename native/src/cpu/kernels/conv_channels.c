@@ -1,7 +1,8 @@
 /*
  * The weight's gradient with lanes along the input channels. x is turned once to [channels / lanes][pixel][lane], dy to panels of [pixel][row];
  * then vectors of channels as every tap sees them meet the panels in the register tile, which reads the pixels through a table of offsets.
- * No column matrix: a tap is but another place to begin.
+ * No column matrix: a tap is but another place to begin. Channels that leave lanes idle are turned to [pixel][channel] without gaps, where
+ * vectors run across the neighbouring pixels that a row of the kernel sees: 6 channels of 5 pixels are 4 vectors of 8, not 5.
  */
 #include "cpu/kernels/conv.h"
 
@@ -21,6 +22,7 @@ typedef struct plan {
     const hy_tensor *x, *dy, *dw;
     int64_t rows, panels;               /* output channels of a group, cut into panels */
     int64_t channels, blocks, taps, vectors;
+    int64_t step, across, column;       /* elements of a turned pixel; vectors of a row of the kernel, and how far apart they are read */
     int64_t height, width;              /* of a turned image with the padding that windows see */
     int64_t images, first_image;        /* of a pass */
     int64_t pixels;                     /* of dy's images of a pass */
@@ -52,10 +54,14 @@ static void make_plan(plan *p)
     p->channels = dw->shape[1];
     p->blocks = hy_ceil_div(p->channels, lanes);
     p->taps = dw->shape[2] * dw->shape[3];
-    p->vectors = p->blocks * p->taps;
+    p->across = hy_channel_vectors(p->c, dw);
+    bool gapless = p->across < dw->shape[3];
+    p->step = gapless ? p->channels : lanes;
+    p->column = gapless ? lanes : p->c->dilation[1] * lanes;
+    p->vectors = p->blocks * dw->shape[2] * p->across;
     p->height = (dy->shape[2] - 1) * p->c->stride[0] + (dw->shape[2] - 1) * p->c->dilation[0] + 1;
     p->width = (dy->shape[3] - 1) * p->c->stride[1] + (dw->shape[3] - 1) * p->c->dilation[1] + 1;
-    int64_t image_bytes = (groups * p->blocks * lanes * p->height * p->width + dy->shape[1] * dy->shape[2] * dy->shape[3]) * size;
+    int64_t image_bytes = (groups * p->blocks * p->step * p->height * p->width + dy->shape[1] * dy->shape[2] * dy->shape[3]) * size;
     p->images = hy_max(1, hy_min(dy->shape[0], PASS_BYTES / image_bytes));
     p->pixels = p->images * dy->shape[2] * dy->shape[3];
     p->runs = hy_max(1, p->vectors / RUN);
@@ -70,12 +76,12 @@ static void fill_tables(plan *p)
     for (int64_t n = 0; n < p->images; n++)
         for (int64_t i = 0; i < p->dy->shape[2]; i++)
             for (int64_t j = 0; j < p->dy->shape[3]; j++)
-                p->offset[count++] = (n * image + i * p->c->stride[0] * p->width + j * p->c->stride[1]) * lanes;
+                p->offset[count++] = (n * image + i * p->c->stride[0] * p->width + j * p->c->stride[1]) * p->step;
     count = 0;
     for (int64_t block = 0; block < p->blocks; block++) {
         for (int64_t r = 0; r < p->dw->shape[2]; r++) {
-            for (int64_t s = 0; s < p->dw->shape[3]; s++, count++) {
-                p->from[count] = (block * p->images * image + r * p->c->dilation[0] * p->width + s * p->c->dilation[1]) * lanes;
+            for (int64_t s = 0; s < p->across; s++, count++) {
+                p->from[count] = (block * p->images * image + r * p->c->dilation[0] * p->width) * p->step + s * p->column;
                 p->to[count] = count * lanes;
             }
         }
@@ -102,11 +108,12 @@ hy_status HY_ISA(hy_conv_channels_weight_grad)(hy_device *device, const hy_conv2
 {
     plan p = {.c = c, .x = x, .dy = dy, .dw = dw};
     make_plan(&p);
-    int64_t size = hy_dtype_size(x->dtype), lanes = HY_CONV_LANES(x->dtype);
+    int64_t size = hy_dtype_size(x->dtype);
     int64_t sums = p.parts * dw->shape[0] * p.vectors * HY_TILE_VECTOR;
+    int64_t turned = c->groups * p.blocks * p.images * p.height * p.width * p.step * size + HY_TILE_VECTOR; /* the last vector may reach out */
     void *tables = NULL;
     hy_status status = hy_alloc(device, (p.pixels + 2 * p.vectors) * (int64_t)sizeof(int64_t), &tables);
-    if (status == HY_OK) status = hy_alloc(device, c->groups * p.blocks * p.images * p.height * p.width * lanes * size, &p.x_turned);
+    if (status == HY_OK) status = hy_alloc(device, turned, &p.x_turned);
     if (status == HY_OK) status = hy_alloc(device, p.pixels * dy->shape[1] * size, &p.dy_turned);
     if (status == HY_OK) status = hy_alloc(device, sums, &p.sums);
     if (status == HY_OK) {

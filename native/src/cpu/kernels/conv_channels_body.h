@@ -13,16 +13,16 @@ static void T(turn_x)(void *context, int64_t begin, int64_t end)
         int64_t image = unit % here, block = unit / here % p->blocks, group = unit / here / p->blocks;
         int64_t count = hy_min(LANES, p->channels - block * LANES);
         const real *from = (const real *)x->data + (p->first_image + image) * x->strides[0] + (group * p->channels + block * LANES) * x->strides[1];
-        real *to = (real *)p->x_turned + ((group * p->blocks + block) * p->images + image) * p->height * p->width * LANES;
-        for (int64_t i = 0; i < p->height; i++, to += p->width * LANES) {
+        real *to = (real *)p->x_turned + ((group * p->blocks + block) * p->images + image) * p->height * p->width * p->step;
+        for (int64_t i = 0; i < p->height; i++, to += p->width * p->step) {
             bool inside = i >= top && i - top < x->shape[2] && first < last;
             int64_t before = inside ? first : p->width;
-            memset(to, 0, (size_t)(before * LANES) * sizeof(real));
+            memset(to, 0, (size_t)(before * p->step) * sizeof(real));
             if (!inside) continue;
             const real *row[LANES];
             for (int64_t lane = 0; lane < count; lane++) row[lane] = from + lane * x->strides[1] + (i - top) * x->strides[2];
-            HY_ISA(T(hy_pack_rows))(row, count, x->strides[3], LANES, last - first, to + first * LANES);
-            memset(to + last * LANES, 0, (size_t)((p->width - last) * LANES) * sizeof(real));
+            HY_ISA(T(hy_pack_rows))(row, count, x->strides[3], p->step, last - first, to + first * p->step);
+            memset(to + last * p->step, 0, (size_t)((p->width - last) * p->step) * sizeof(real));
         }
     }
 }
@@ -52,7 +52,7 @@ static void T(multiply_turned)(void *context, int64_t begin, int64_t end)
         int64_t group = rest % p->c->groups, part = rest / p->c->groups;
         int64_t v = (run * p->vectors / p->runs) & ~1, v_end = run + 1 == p->runs ? p->vectors : ((run + 1) * p->vectors / p->runs) & ~1;
         hy_sweep sweep = {.from = p->from + v, .to = p->to + v, .vectors = v_end - v, .row_stride = p->vectors * LANES};
-        sweep.x = (const real *)p->x_turned + group * p->blocks * p->images * p->height * p->width * LANES;
+        sweep.x = (const real *)p->x_turned + group * p->blocks * p->images * p->height * p->width * p->step;
         real *sums = (real *)p->sums + (part * p->dw->shape[0] + group * p->rows) * sweep.row_stride;
         int64_t pixel_end = (part + 1) * p->pixels / p->parts;
         for (int64_t pixel = part * p->pixels / p->parts; pixel < pixel_end; pixel += sweep.depth) {
@@ -68,6 +68,14 @@ static void T(multiply_turned)(void *context, int64_t begin, int64_t end)
     }
 }
 
+/* Where a channel's tap stands among the vectors of an output channel. */
+static inline int64_t T(place)(const plan *p, int64_t channel, int64_t tap)
+{
+    int64_t kernel = p->dw->shape[3], r = tap / kernel, s = tap % kernel;
+    if (p->across < kernel) return r * p->across * LANES + s * p->channels + channel;
+    return (channel / LANES * p->taps + tap) * LANES + channel % LANES;
+}
+
 /* dw = the sum of all parts, turned back: unit = output channel. */
 static void T(store_sums)(void *context, int64_t begin, int64_t end)
 {
@@ -79,7 +87,7 @@ static void T(store_sums)(void *context, int64_t begin, int64_t end)
             for (int64_t i = 0; i < count; i++) sum[i] += sum[part * p->dw->shape[0] * count + i];
         real *dw = (real *)p->dw->data + k * p->channels * p->taps;
         for (int64_t c = 0; c < p->channels; c++)
-            for (int64_t t = 0; t < p->taps; t++) dw[c * p->taps + t] = sum[(c / LANES * p->taps + t) * LANES + c % LANES];
+            for (int64_t t = 0; t < p->taps; t++) dw[c * p->taps + t] = sum[T(place)(p, c, t)];
     }
 }
 
