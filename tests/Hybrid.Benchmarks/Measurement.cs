@@ -13,8 +13,10 @@ namespace Hybrid.Benchmarks;
 /// <param name="Rate">Operations or bytes a second that Hybrid reached; 0 where that says nothing.</param>
 /// <param name="PeakFraction">That rate over the machine's in the same rounds.</param>
 /// <param name="IsArithmetic">Whether the rate is of operations, not of bytes.</param>
+/// <param name="Target">The ratio to reach; null where none is set.</param>
 public sealed record Measurement(string Name, string Unit, double Hybrid, double? Peer = null, double? Ratio = null, double? Low = null,
-    double? High = null, double Rate = 0, double? PeakFraction = null, bool IsArithmetic = false)
+    double? High = null, double Rate = 0, double? PeakFraction = null, bool IsArithmetic = false,
+    double? Target = null)
 {
     /// <summary>Sums paired figures up.</summary>
     public static Measurement Of(string name, string unit, IReadOnlyList<double> hybrid, IReadOnlyList<double> peer)
@@ -77,11 +79,11 @@ public sealed class Stopper(Machine machine, bool peer, TimeSpan budget)
             }
         }
         Device.CpuThreads = threads;
-        return WithRate(Measurement.Of(workload.Name, "us", hybrid, other), workload, hybrid, peaks);
+        return WithRate(Measurement.Of(workload.Name, "us", hybrid, other) with { Target = workload.Target }, workload, peaks);
     }
 
     // Medians on both sides: a slow moment of the machine shows in neither.
-    static Measurement WithRate(Measurement measured, Workload workload, List<double> hybrid, List<double> peaks)
+    static Measurement WithRate(Measurement measured, Workload workload, List<double> peaks)
     {
         if (peaks.Count == 0)
         {
@@ -110,12 +112,13 @@ public sealed class Stopper(Machine machine, bool peer, TimeSpan budget)
         return new Block(action, (int)Math.Clamp(BlockMicroseconds / watch.Elapsed.TotalMicroseconds, 1, 20_000));
     }
 
-    // One untimed call wakes the side's threads and fills the caches with its data, after the other side had the machine.
+    // After the other side had the machine: its threads go to sleep first (libgomp's spin for some milliseconds), then one untimed call wakes
+    // this side's and fills the caches with its data.
     sealed record Block(Action Action, int Repetitions)
     {
         public double Run()
         {
-            Thread.Sleep(1);
+            Thread.Sleep(10);
             Action();
             var watch = Stopwatch.StartNew();
             for (int i = 0; i < Repetitions; i++)

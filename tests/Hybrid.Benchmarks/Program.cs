@@ -85,12 +85,12 @@ public static class Program
     {
         var table = new Table().Border(TableBorder.Markdown);
         table.AddColumns("workload", "Hybrid");
-        table.AddColumns(peer ? ["TorchSharp", "ratio", "quartiles"] : []);
+        table.AddColumns(peer ? ["TorchSharp", "ratio", "quartiles", "to reach"] : []);
         table.AddColumns("rate", "of peak");
         foreach (var m in measured)
         {
             string[] figures = [Markup.Escape(m.Name), $"{m.Hybrid:G4} {m.Unit}"];
-            string[] compared = peer ? [$"{m.Peer:G4} {m.Unit}", $"{m.Ratio:F2}", $"{m.Low:F2} - {m.High:F2}"] : [];
+            string[] compared = peer ? [$"{m.Peer:G4} {m.Unit}", $"{m.Ratio:F2}", $"{m.Low:F2} - {m.High:F2}", m.Target is null ? "" : m.Ratio >= m.Target ? $"{m.Target}" : $"{m.Target}, below"] : [];
             string[] rate = m.PeakFraction is { } share ? [$"{m.Rate / 1e9:G4} {(m.IsArithmetic ? "GFLOP/s" : "GB/s")}", $"{share:P0}"] : ["", ""];
             table.AddRow([.. figures, .. compared, .. rate]);
         }
@@ -107,6 +107,7 @@ public static class Program
         ["ratio"] = m.Ratio,
         ["ratio_low"] = m.Low,
         ["ratio_high"] = m.High,
+        ["target"] = m.Target,
         ["peak_fraction"] = m.PeakFraction,
     };
 }

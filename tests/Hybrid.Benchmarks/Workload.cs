@@ -12,6 +12,9 @@ public sealed record Workload(string Name, Func<Action> Hybrid, Func<Action> Pee
     /// <summary>Bytes that must at least be read and written, where memory bounds the work; otherwise 0.</summary>
     public double Bytes { get; init; }
 
+    /// <summary>The ratio to reach; null where none is set.</summary>
+    public double? Target { get; init; }
+
     /// <summary>Threads on both sides; the default where null.</summary>
     public int? Threads { get; init; }
 }

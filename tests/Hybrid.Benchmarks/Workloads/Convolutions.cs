@@ -7,22 +7,23 @@ namespace Hybrid.Benchmarks.Workloads;
 /// <summary>Convolutions forward, and forward with the gradients of input and weight.</summary>
 static class Convolutions
 {
-    static readonly (long N, long C, long H, long K, int R, int Stride, int Padding)[] Shapes =
+    // The last two: the ratios to reach, forward and with gradients.
+    static readonly (long N, long C, long H, long K, int R, int Stride, int Padding, double? Forward, double? Both)[] Shapes =
     [
-        (1, 3, 224, 64, 7, 2, 3), (1, 64, 56, 64, 3, 1, 1), (1, 64, 56, 256, 1, 1, 0), (1, 128, 28, 128, 3, 1, 1),
-        (1, 256, 14, 256, 3, 1, 1), (1, 512, 7, 512, 3, 1, 1),
-        (8, 3, 224, 64, 7, 2, 3), (8, 64, 56, 64, 3, 1, 1), (8, 64, 56, 256, 1, 1, 0), (8, 128, 28, 128, 3, 1, 1),
-        (8, 256, 14, 256, 3, 1, 1), (8, 512, 7, 512, 3, 1, 1),
-        (64, 1, 28, 32, 3, 1, 0), (64, 32, 26, 64, 3, 1, 0), (64, 1, 28, 6, 5, 1, 2), (64, 6, 14, 16, 5, 1, 0),
-        (32, 3, 32, 64, 3, 1, 1), (32, 1, 64, 16, 3, 1, 1),
+        (1, 3, 224, 64, 7, 2, 3, null, null), (1, 64, 56, 64, 3, 1, 1, null, null), (1, 64, 56, 256, 1, 1, 0, null, null),
+        (1, 128, 28, 128, 3, 1, 1, null, null), (1, 256, 14, 256, 3, 1, 1, null, null), (1, 512, 7, 512, 3, 1, 1, null, null),
+        (8, 3, 224, 64, 7, 2, 3, 1.4, 1.2), (8, 64, 56, 64, 3, 1, 1, 2.2, 1.6), (8, 64, 56, 256, 1, 1, 0, 1.4, 1.2),
+        (8, 128, 28, 128, 3, 1, 1, 2.2, 1.6), (8, 256, 14, 256, 3, 1, 1, 2.2, 1.6), (8, 512, 7, 512, 3, 1, 1, 1.2, 1.2),
+        (64, 1, 28, 32, 3, 1, 0, 1.4, 3), (64, 32, 26, 64, 3, 1, 0, 2.2, 7), (64, 1, 28, 6, 5, 1, 2, 1.4, 3), (64, 6, 14, 16, 5, 1, 0, 1.4, 1.2),
+        (32, 3, 32, 64, 3, 1, 1, 1.4, 3), (32, 1, 64, 16, 3, 1, 1, 1.4, 3),
     ];
 
     public static IEnumerable<Workload> All()
     {
-        foreach (var (n, c, h, k, r, stride, padding) in Shapes)
+        foreach (var (n, c, h, k, r, stride, padding, forward, both) in Shapes)
         {
-            yield return Forward($"conv fwd N{n} C{c} H{h} K{k} R{r} s{stride}", n, c, h, k, r, stride, padding);
-            yield return WithGradients($"conv fwd+bwd N{n} C{c} H{h} K{k} R{r} s{stride}", n, c, h, k, r, stride, padding);
+            yield return Forward($"conv fwd N{n} C{c} H{h} K{k} R{r} s{stride}", n, c, h, k, r, stride, padding) with { Target = forward };
+            yield return WithGradients($"conv fwd+bwd N{n} C{c} H{h} K{k} R{r} s{stride}", n, c, h, k, r, stride, padding) with { Target = both };
         }
     }
 

@@ -19,7 +19,7 @@ static class Mnist
         var (train, test) = (Data.Mnist.Load(directory, train: true), Data.Mnist.Load(directory, train: false));
         var (time, accuracy) = Hybrid(train, test);
         var (peerTime, peerAccuracy) = peer ? Peer(train, test) : default;
-        yield return Measurement.Of("train lenet5 mnist 3 epochs", "us", [time], peer ? [peerTime] : []);
+        yield return Measurement.Of("train lenet5 mnist 3 epochs", "us", [time], peer ? [peerTime] : []) with { Target = 3 };
         yield return Measurement.Of("train lenet5 mnist test errors", "%", [100 * (1 - accuracy)], peer ? [100 * (1 - peerAccuracy)] : []);
     }
 

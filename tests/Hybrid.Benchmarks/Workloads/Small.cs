@@ -9,8 +9,8 @@ static class Small
 {
     public static IEnumerable<Workload> All() =>
     [
-        Add("tiny add [4]", 4),
-        Add("tiny add [64,64]", 64, 64),
+        Add("tiny add [4]", 5, 4),
+        Add("tiny add [64,64]", 2.5, 64, 64),
         new("tiny matmul [64,64]", () =>
         {
             var (a, b) = (Tensor.Rand(64, 64), Tensor.Rand(64, 64));
@@ -32,11 +32,11 @@ static class Small
             var x = torch.tensor(new float[] { 2 }, requires_grad: true);
             (3 * x.pow(3)).backward();
             _ = x.grad;
-        }),
-        new("linear-regression step b32", Regression, PeerRegression),
+        }) { Target = 8 },
+        new("linear-regression step b32", Regression, PeerRegression) { Target = 10 },
     ];
 
-    static Workload Add(string name, params long[] shape) => new(name, () =>
+    static Workload Add(string name, double target, params long[] shape) => new(name, () =>
     {
         var (a, b) = (Tensor.Rand(shape), Tensor.Rand(shape));
         return () => (a + b).Dispose();
@@ -44,7 +44,8 @@ static class Small
     {
         var (a, b) = (torch.rand(shape), torch.rand(shape));
         return () => (a + b).Dispose();
-    });
+    })
+    { Target = target };
 
     static Action Regression()
     {

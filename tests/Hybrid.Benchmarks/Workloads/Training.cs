@@ -13,12 +13,12 @@ static class Training
 {
     public static IEnumerable<Workload> All() =>
     [
-        Step("train mnist-cnn b64 adam step", [64, 1, 28, 28], DigitCnn, Adam, PeerDigitCnn, PeerAdam),
-        Inference("infer mnist-cnn b64", 64),
-        Inference("infer mnist-cnn b1", 1),
-        Step("train lenet5 b64 sgd step", [64, 1, 28, 28], LeNet5, Sgd, PeerLeNet5, PeerSgd),
-        Step("train mlp b64 adam step", [64, 784], Mlp, Adam, PeerMlp, PeerAdam),
-        Step("train cifar conv-bn net b32 step", [32, 3, 32, 32], ConvBnNet, Sgd, PeerConvBnNet, PeerSgd),
+        Step("train mnist-cnn b64 adam step", [64, 1, 28, 28], DigitCnn, Adam, PeerDigitCnn, PeerAdam) with { Target = 3.5 },
+        Inference("infer mnist-cnn b64", 64) with { Target = 3 },
+        Inference("infer mnist-cnn b1", 1) with { Target = 2 },
+        Step("train lenet5 b64 sgd step", [64, 1, 28, 28], LeNet5, Sgd, PeerLeNet5, PeerSgd) with { Target = 4 },
+        Step("train mlp b64 adam step", [64, 784], Mlp, Adam, PeerMlp, PeerAdam) with { Target = 2.2 },
+        Step("train cifar conv-bn net b32 step", [32, 3, 32, 32], ConvBnNet, Sgd, PeerConvBnNet, PeerSgd) with { Target = 1.7 },
     ];
 
     public static Sequential LeNet5() => new(
