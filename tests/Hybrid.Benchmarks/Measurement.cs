@@ -49,6 +49,9 @@ public sealed class Stopper(Machine machine, bool peer, TimeSpan budget)
     const int FewestRounds = 5, MostRounds = 60;
     const double BlockMicroseconds = 15_000;
 
+    // Milliseconds until the threads of whoever ran before are asleep: libgomp's spin for some.
+    const int Pause = 10;
+
     /// <summary>Measures a workload.</summary>
     public Measurement Measure(Workload workload)
     {
@@ -75,6 +78,7 @@ public sealed class Stopper(Machine machine, bool peer, TimeSpan budget)
             }
             if (workload.Flops + workload.Bytes > 0)
             {
+                Thread.Sleep(Pause);
                 peaks.Add(workload.Flops > 0 ? machine.FlopsPerSecond() : machine.BytesPerSecond());
             }
         }
@@ -112,13 +116,12 @@ public sealed class Stopper(Machine machine, bool peer, TimeSpan budget)
         return new Block(action, (int)Math.Clamp(BlockMicroseconds / watch.Elapsed.TotalMicroseconds, 1, 20_000));
     }
 
-    // After the other side had the machine: its threads go to sleep first (libgomp's spin for some milliseconds), then one untimed call wakes
-    // this side's and fills the caches with its data.
+    // One untimed call wakes the side's threads and fills the caches with its data, after the other side had the machine.
     sealed record Block(Action Action, int Repetitions)
     {
         public double Run()
         {
-            Thread.Sleep(10);
+            Thread.Sleep(Pause);
             Action();
             var watch = Stopwatch.StartNew();
             for (int i = 0; i < Repetitions; i++)
