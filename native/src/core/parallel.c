@@ -1,5 +1,6 @@
 /*
- * One job runs at a time: its caller and the workers take blocks from an atomic counter until there is none left. A worker may only
+ * One job runs at a time. Each thread has a share of its blocks, the same for the same job each time, so that data written by one job are
+ * where the next looks for them; a thread that is done takes from the ends of the others' shares (Blumofe and Leiserson, 1999). A worker may only
  * touch the job after joining it through the gate, a word that holds the job's number, whether it is open, and how many workers are
  * inside. The caller opens the gate, works, closes it, and waits until those inside have left: a worker that wakes too late finds it
  * closed, so a short job never waits for a slow waker. A second caller, meanwhile, does its own work itself.
@@ -23,12 +24,18 @@
 
 enum { SPIN_NANOSECONDS = 30000 };
 
+/* The blocks that are left of a thread's share: the first in the lower half, the one behind the last in the upper. */
+typedef struct share {
+    _Alignas(64) atomic_uint_fast64_t left;
+} share;
+
 static struct {
     /* the job; written only by the caller that owns the pool while the gate is closed and empty */
     hy_parallel_body body;
     void *context;
     int64_t n, grain, blocks;
-    _Alignas(64) atomic_int_fast64_t next;
+    int32_t shares;
+    share share[HY_MAX_THREADS];
     _Alignas(64) atomic_uint_fast64_t gate;
     _Alignas(64) atomic_bool owned;  /* a caller runs a job or resizes the pool */
     atomic_bool stop;
@@ -85,12 +92,37 @@ static bool spin_until(bool (*ready)(uint64_t, uint64_t), uint64_t seen)
     }
 }
 
-static void run_blocks(void)
+static void deal(int32_t shares)
+{
+    pool.shares = shares;
+    for (int32_t i = 0; i < shares; i++) {
+        uint64_t begin = (uint64_t)(pool.blocks * i / shares), end = (uint64_t)(pool.blocks * (i + 1) / shares);
+        atomic_store_explicit(&pool.share[i].left, end << 32 | begin, memory_order_relaxed);
+    }
+}
+
+/* Takes the first block of one's own share, or the last of another's; -1 when there is none left. */
+static int64_t take(share *s, bool own)
+{
+    uint64_t left = atomic_load_explicit(&s->left, memory_order_relaxed);
+    for (;;) {
+        uint64_t first = left & UINT32_MAX, end = left >> 32;
+        if (first == end) return -1;
+        uint64_t rest = own ? left + 1 : left - (UINT64_C(1) << 32);
+        if (atomic_compare_exchange_weak_explicit(&s->left, &left, rest, memory_order_relaxed, memory_order_relaxed))
+            return (int64_t)(own ? first : end - 1);
+    }
+}
+
+static void run_blocks(int32_t thread)
 {
     inside = true;
-    for (int64_t i; (i = atomic_fetch_add_explicit(&pool.next, 1, memory_order_relaxed)) < pool.blocks;) {
-        int64_t begin = i * pool.grain, rest = pool.n - begin;
-        pool.body(pool.context, begin, rest < pool.grain ? pool.n : begin + pool.grain);
+    for (int32_t i = 0; i < pool.shares; i++) {
+        share *s = &pool.share[(thread + i) % pool.shares];
+        for (int64_t block; (block = take(s, i == 0)) >= 0;) {
+            int64_t begin = block * pool.grain, rest = pool.n - begin;
+            pool.body(pool.context, begin, rest < pool.grain ? pool.n : begin + pool.grain);
+        }
     }
     inside = false;
 }
@@ -106,7 +138,7 @@ static void wait_for_job(uint64_t seen)
     pthread_mutex_unlock(&pool.lock);
 }
 
-static void *worker(void *unused)
+static void *worker(void *thread)
 {
     uint64_t seen = 0;
     while (!atomic_load(&pool.stop)) {
@@ -115,7 +147,7 @@ static void *worker(void *unused)
         while (has_job(gate, seen) && !atomic_compare_exchange_weak(&pool.gate, &gate, gate + 1)) {}
         if (!has_job(gate, seen)) continue;
         seen = gate & GATE_NUMBER;
-        run_blocks();
+        run_blocks((int32_t)(intptr_t)thread);
         gate = atomic_fetch_sub(&pool.gate, 1);
         if (!(gate & GATE_OPEN) && (gate & GATE_COUNT) == 1) { /* the last to leave a closed gate */
             pthread_mutex_lock(&pool.lock);
@@ -148,7 +180,9 @@ static void resize(void)
     sigset_t all, old; /* signals are for the threads of the program, not for these */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    while (pool.workers < size - 1 && pthread_create(&pool.thread[pool.workers], NULL, worker, NULL) == 0) pool.workers++;
+    while (pool.workers < size - 1 &&
+           pthread_create(&pool.thread[pool.workers], NULL, worker, (void *)(intptr_t)(pool.workers + 1)) == 0)
+        pool.workers++;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
@@ -217,6 +251,7 @@ void hy_parallel_for(int64_t n, int64_t grain, hy_parallel_body body, void *cont
     pthread_once(&once, initialise);
     if (grain < 1) grain = 1;
     bool alone = n <= grain || inside || atomic_load_explicit(&pool.wanted, memory_order_relaxed) == 1;
+    alone = alone || n / grain >= INT32_MAX; /* more blocks than a share can count: hours of work in blocks worth a thread */
     if (alone || atomic_exchange(&pool.owned, true)) {
         run_inline(n, grain, body, context);
         return;
@@ -227,9 +262,9 @@ void hy_parallel_for(int64_t n, int64_t grain, hy_parallel_body body, void *cont
     pool.n = n;
     pool.grain = grain;
     pool.blocks = n / grain + (n % grain != 0);
-    atomic_store_explicit(&pool.next, 0, memory_order_relaxed);
+    deal(pool.workers + 1);
     open_gate();
-    run_blocks();
+    run_blocks(0);
     close_gate();
     atomic_store(&pool.owned, false);
 }
