@@ -31,19 +31,10 @@ typedef struct plan {
     void *x_turned, *dy_turned, *sums;  /* sums: [part][output channel][vector] */
 } plan;
 
-static inline int64_t panel_start(const plan *p, int64_t i) { return i * (p->rows / p->panels) + hy_min(i, p->rows % p->panels); }
+static inline int64_t panel_start(const plan *p, int64_t i) { return hy_share(p->rows, p->panels, i); }
 
-#define real float
-#define T(name) name##_f32
-#include "cpu/kernels/conv_channels_body.h"
-#undef real
-#undef T
-
-#define real double
-#define T(name) name##_f64
-#include "cpu/kernels/conv_channels_body.h"
-#undef real
-#undef T
+#define BODY "cpu/kernels/conv_channels_body.h"
+#include "cpu/kernels/both_reals.h"
 
 static void make_plan(plan *p)
 {

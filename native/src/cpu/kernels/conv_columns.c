@@ -32,7 +32,7 @@ typedef struct plan {
     hy_slots slots;
 } plan;
 
-static inline int64_t panel_start(const plan *p, int64_t i) { return i * (p->rows / p->panels) + hy_min(i, p->rows % p->panels); }
+static inline int64_t panel_start(const plan *p, int64_t i) { return hy_share(p->rows, p->panels, i); }
 
 static inline int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
 
@@ -46,17 +46,8 @@ static void rows_that_reach(const plan *p, int64_t row, int64_t rows, int64_t *f
 
 static inline int64_t places_of_phase(const plan *p, int64_t phase) { return (p->dx->shape[3] - phase - 1) / p->c->stride[1] + 1; }
 
-#define real float
-#define T(name) name##_f32
-#include "cpu/kernels/conv_columns_body.h"
-#undef real
-#undef T
-
-#define real double
-#define T(name) name##_f64
-#include "cpu/kernels/conv_columns_body.h"
-#undef real
-#undef T
+#define BODY "cpu/kernels/conv_columns_body.h"
+#include "cpu/kernels/both_reals.h"
 
 static void make_plan(plan *p)
 {

@@ -32,10 +32,7 @@ typedef struct plan {
     hy_slots slots;
 } plan;
 
-static inline int64_t panel_start(const plan *p, int64_t i)
-{
-    return i * (p->c->rows / p->panels) + hy_min(i, p->c->rows % p->panels);
-}
+static inline int64_t panel_start(const plan *p, int64_t i) { return hy_share(p->c->rows, p->panels, i); }
 
 /* Rows are shared evenly; panels of a group follow one another without gaps. */
 static inline int64_t panel_offset(const plan *p, int64_t group, int64_t i)
@@ -43,17 +40,8 @@ static inline int64_t panel_offset(const plan *p, int64_t group, int64_t i)
     return (group * p->c->rows + panel_start(p, i)) * (p->depth + 1);
 }
 
-#define real float
-#define T(name) name##_f32
-#include "cpu/kernels/conv_direct_body.h"
-#undef real
-#undef T
-
-#define real double
-#define T(name) name##_f64
-#include "cpu/kernels/conv_direct_body.h"
-#undef real
-#undef T
+#define BODY "cpu/kernels/conv_direct_body.h"
+#include "cpu/kernels/both_reals.h"
 
 static void fill_tables(plan *p)
 {

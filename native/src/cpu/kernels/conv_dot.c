@@ -30,17 +30,8 @@ static inline int64_t tile_start(int64_t n, int64_t most, int64_t i)
     return i * (n / tiles) + hy_min(i, n % tiles);
 }
 
-#define real float
-#define T(name) name##_f32
-#include "cpu/kernels/conv_dot_body.h"
-#undef real
-#undef T
-
-#define real double
-#define T(name) name##_f64
-#include "cpu/kernels/conv_dot_body.h"
-#undef real
-#undef T
+#define BODY "cpu/kernels/conv_dot_body.h"
+#include "cpu/kernels/both_reals.h"
 
 /* The tile of least time: two multiply-adds or two loads a cycle, and four cycles from one sum to the next. */
 static void choose_tile(plan *p)

@@ -36,17 +36,8 @@ typedef struct padding_job {
     void *to;
 } padding_job;
 
-#define real float
-#define T(name) name##_f32
-#include "cpu/kernels/conv_packed_body.h"
-#undef real
-#undef T
-
-#define real double
-#define T(name) name##_f64
-#include "cpu/kernels/conv_packed_body.h"
-#undef real
-#undef T
+#define BODY "cpu/kernels/conv_packed_body.h"
+#include "cpu/kernels/both_reals.h"
 
 #define TYPED(dtype, name) ((dtype) == HY_FLOAT32 ? name##_f32 : name##_f64)
 

@@ -12,6 +12,7 @@
 
 #include "core/tensor.h"
 #include "cpu/kernels/conv.h"
+#include "cpu/kernels/numbers.h"
 
 #define HY_STAGE_BYTES (192 << 10) /* a staged block stays in the second-level cache */
 #define HY_TASK_MACS (1 << 18)     /* some 5 µs: shorter tasks are not worth a thread */
@@ -32,10 +33,6 @@ typedef struct hy_windows {
     int64_t phase;                 /* columns of one phase, where rows are split */
     int64_t bytes;                 /* of a staged block */
 } hy_windows;
-
-static inline int64_t hy_ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static inline int64_t hy_min(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t hy_max(int64_t a, int64_t b) { return a > b ? a : b; }
 
 /** Planes that many elements apart share few sets of the first-level cache. */
 static inline bool hy_collides(int64_t step, int64_t size) { return (step * size + 64) % 1024 < 128; }

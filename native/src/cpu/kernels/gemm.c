@@ -2,13 +2,13 @@
 #include "cpu/kernels/gemm.h"
 
 #include <math.h>
-#include <sched.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "core/parallel.h"
 #include "core/status.h"
+#include "cpu/kernels/numbers.h"
+#include "cpu/kernels/slots.h"
 #include "cpu/simd/tile.h"
 
 #define MAX_WIDTH (HY_TILE_VECTORS * HY_TILE_VECTOR / 4)
@@ -45,13 +45,6 @@ typedef struct side {
     char *shared;
 } side;
 
-/* Scratch of one thread. */
-typedef struct slot {
-    atomic_bool busy;
-    int64_t b_block;              /* whose panels the scratch holds; -1 for none */
-    char *scratch;
-} slot;
-
 typedef struct plan {
     hy_device *device;
     const hy_gemm *g;
@@ -62,9 +55,9 @@ typedef struct plan {
     int64_t pass, k_pass;         /* shared panels are packed for so much of k at a time */
     int64_t k_own;                /* own panels likewise */
     int64_t own_a_bytes, slot_bytes;
+    hy_slots slots;
+    int64_t b_block[HY_MAX_THREADS]; /* whose panels a slot holds; -1 for none */
     char *partial;
-    int slots;
-    slot slot[HY_MAX_THREADS];
 } plan;
 
 /* One task: a block of C, of its share of k. */
@@ -76,14 +69,11 @@ typedef struct bodies {
     hy_parallel_body pack_shared, run_blocks, add_partials;
 } bodies;
 
-static inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static inline int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
 static inline int64_t align64(int64_t bytes) { return (bytes + 63) & ~(int64_t)63; }
 
 static inline int64_t panel_start(const side *s, int64_t i)
 {
-    return min(i * s->each + min(i, s->rest), s->vectors);
+    return hy_min(i * s->each + hy_min(i, s->rest), s->vectors);
 }
 
 /* The first batch item that uses the given one of the different operands. */
@@ -107,26 +97,16 @@ static block block_of(const plan *p, int64_t task)
     k.b_begin = j * p->b.panels / p->b.blocks;
     k.b_end = (j + 1) * p->b.panels / p->b.blocks;
     k.k_begin = k.split * p->k_split + p->pass * p->k_pass;
-    k.k_end = min(p->g->k, min((k.split + 1) * p->k_split, k.k_begin + p->k_pass));
+    k.k_end = hy_min(p->g->k, hy_min((k.split + 1) * p->k_split, k.k_begin + p->k_pass));
     return k;
 }
-
-/* A thread that runs blocks takes a scratch of its own; there are as many as threads, so the wait ends when the number has just risen. */
-static slot *take_slot(plan *p)
-{
-    for (;; sched_yield())
-        for (int i = 0; i < p->slots; i++)
-            if (!atomic_exchange_explicit(&p->slot[i].busy, true, memory_order_acquire)) return &p->slot[i];
-}
-
-static void give_slot(slot *s) { atomic_store_explicit(&s->busy, false, memory_order_release); }
 
 /* ---- The plan: by size alone, so that the result is the same for any number of threads ---- */
 
 static void make_side(const plan *p, side *s, const hy_gemm_operand *operand, int64_t vectors, int64_t width, bool balanced)
 {
     *s = (side){.plan = p, .operand = operand, .vectors = vectors, .width = width, .balanced = balanced, .items = 1, .source = OWN};
-    s->panels = ceil_div(vectors, width);
+    s->panels = hy_ceil_div(vectors, width);
     s->whole = vectors / width;
     s->each = balanced ? vectors / s->panels : width;
     s->rest = balanced ? vectors % s->panels : 0;
@@ -146,23 +126,23 @@ static void cut(plan *p, int64_t size)
 {
     const hy_gemm *g = p->g;
     side *a = &p->a, *b = &p->b;
-    int64_t k_blocks = max(1, ceil_div(g->k - K_BLOCK_MORE, K_BLOCK)), macs = macs_of(p);
-    p->kc = max(1, (ceil_div(g->k, k_blocks) + 3) & ~(int64_t)3);
-    k_blocks = max(1, ceil_div(g->k, p->kc));
+    int64_t k_blocks = hy_max(1, hy_ceil_div(g->k - K_BLOCK_MORE, K_BLOCK)), macs = macs_of(p);
+    p->kc = hy_max(1, (hy_ceil_div(g->k, k_blocks) + 3) & ~(int64_t)3);
+    k_blocks = hy_max(1, hy_ceil_div(g->k, p->kc));
 
     int64_t b_most = BLOCK_BYTES / (K_BLOCK * size * b->width);
-    a->blocks = ceil_div(a->panels, max(1, BLOCK_BYTES / (p->kc * size * a->width)));
+    a->blocks = hy_ceil_div(a->panels, hy_max(1, BLOCK_BYTES / (p->kc * size * a->width)));
     /* Vectors along k are packed in runs as long as they are, if only one block needs them. */
-    bool long_k = g->k >= 8 * max(g->m, g->n);
-    if (a->blocks == 1 && b->operand->k_stride == 1 && !long_k) b_most = max(2, min(b_most, OWN_BYTES / (max(1, g->k) * size * b->width)));
-    b->blocks = ceil_div(b->panels, b_most);
+    bool long_k = g->k >= 8 * hy_max(g->m, g->n);
+    if (a->blocks == 1 && b->operand->k_stride == 1 && !long_k) b_most = hy_max(2, hy_min(b_most, OWN_BYTES / (hy_max(1, g->k) * size * b->width)));
+    b->blocks = hy_ceil_div(b->panels, b_most);
     p->splits = 1;
     if (tasks_of(p) < TASKS_WANTED && long_k)
-        p->splits = max(1, min(min(TASKS_WANTED / tasks_of(p), k_blocks / 2), macs / tasks_of(p) / TASK_MACS));
-    p->k_split = ceil_div(k_blocks, p->splits) * p->kc;
-    p->splits = max(1, ceil_div(g->k, p->k_split));
+        p->splits = hy_max(1, hy_min(hy_min(TASKS_WANTED / tasks_of(p), k_blocks / 2), macs / tasks_of(p) / TASK_MACS));
+    p->k_split = hy_ceil_div(k_blocks, p->splits) * p->kc;
+    p->splits = hy_max(1, hy_ceil_div(g->k, p->k_split));
 
-    int64_t wanted = min(TASKS_WANTED, macs / TASK_MACS);
+    int64_t wanted = hy_min(TASKS_WANTED, macs / TASK_MACS);
     while (tasks_of(p) < wanted) {
         bool a_may = a->panels >= 4 * a->blocks, b_may = b->panels >= 4 * b->blocks;
         bool a_longer = macs < SHARE_MACS || a->vectors * b->blocks >= b->vectors * a->blocks;
@@ -191,14 +171,14 @@ static void choose_sources(plan *p, int64_t size)
 static int64_t own_vectors(const side *s)
 {
     if (s->source == SHARED || (s->source == IN_PLACE && (s->balanced || s->whole == s->panels))) return 0;
-    return s->source == OWN ? ceil_div(s->panels, s->blocks) * s->width : s->width;
+    return s->source == OWN ? hy_ceil_div(s->panels, s->blocks) * s->width : s->width;
 }
 
 static int64_t shared_vectors(const side *s) { return s->source == SHARED ? s->items * s->panels * s->width : 0; }
 
 static int64_t runs_of(const plan *p, int64_t bytes, int64_t vectors, int64_t size)
 {
-    return p->kc * max(1, bytes / (max(1, vectors) * p->kc * size));
+    return p->kc * hy_max(1, bytes / (hy_max(1, vectors) * p->kc * size));
 }
 
 static void make_plan(plan *p, hy_device *device, const hy_gemm *g, int64_t size, int64_t width)
@@ -212,8 +192,8 @@ static void make_plan(plan *p, hy_device *device, const hy_gemm *g, int64_t size
     cut(p, size);
     choose_sources(p, size);
     int64_t own_a = own_vectors(&p->a), own_b = own_vectors(&p->b);
-    p->k_pass = min(p->k_split, runs_of(p, SHARED_BYTES, shared_vectors(&p->a) + shared_vectors(&p->b), size));
-    p->k_own = min(p->k_pass, runs_of(p, OWN_BYTES, own_a + own_b, size));
+    p->k_pass = hy_min(p->k_split, runs_of(p, SHARED_BYTES, shared_vectors(&p->a) + shared_vectors(&p->b), size));
+    p->k_own = hy_min(p->k_pass, runs_of(p, OWN_BYTES, own_a + own_b, size));
     p->own_a_bytes = align64(own_a * p->k_own * size);
     p->slot_bytes = p->own_a_bytes + align64((own_b * p->k_own + width) * size); /* a packing may write a row past its panel */
 }
@@ -232,27 +212,25 @@ static void lay_out(plan *p, char *at, int64_t size)
     p->a.shared = at;
     p->b.shared = p->a.shared + shared_bytes(p, &p->a, size);
     p->partial = p->b.shared + shared_bytes(p, &p->b, size);
-    at = p->partial + partial_bytes(p, size);
-    for (int i = 0; i < p->slots; i++) p->slot[i].scratch = at + i * p->slot_bytes;
+    p->slots.memory = p->partial + partial_bytes(p, size);
 }
 
 static void share(const plan *p, side *s, const bodies *typed)
 {
-    int64_t k_blocks = ceil_div(min(p->k_pass, p->g->k - p->pass * p->k_pass), p->kc);
+    int64_t k_blocks = hy_ceil_div(hy_min(p->k_pass, p->g->k - p->pass * p->k_pass), p->kc);
     if (s->source != SHARED) return;
-    s->groups = ceil_div(s->panels, PANEL_GROUP);
-    hy_parallel_for(s->items * s->groups * k_blocks, max(1, (1 << 15) / (PANEL_GROUP * s->width * p->kc)), typed->pack_shared, s);
+    s->groups = hy_ceil_div(s->panels, PANEL_GROUP);
+    hy_parallel_for(s->items * s->groups * k_blocks, hy_max(1, (1 << 15) / (PANEL_GROUP * s->width * p->kc)), typed->pack_shared, s);
 }
 
 static hy_status run_plan(plan *p, int64_t size, const bodies *typed)
 {
     const hy_gemm *g = p->g;
-    int64_t tasks = tasks_of(p), grain = ceil_div(TASK_MACS, max(1, macs_of(p) / tasks));
-    p->slots = (int)min(min(ceil_div(tasks, grain), hy_get_num_threads()), HY_MAX_THREADS);
-    for (int i = 0; i < p->slots; i++) atomic_init(&p->slot[i].busy, false);
+    int64_t tasks = tasks_of(p), grain = hy_ceil_div(TASK_MACS, hy_max(1, macs_of(p) / tasks));
+    hy_slots_plan(&p->slots, p->slot_bytes, hy_ceil_div(tasks, grain));
 
     _Alignas(64) char local[LOCAL_BYTES];
-    int64_t bytes = shared_bytes(p, &p->a, size) + shared_bytes(p, &p->b, size) + partial_bytes(p, size) + p->slots * p->slot_bytes;
+    int64_t bytes = shared_bytes(p, &p->a, size) + shared_bytes(p, &p->b, size) + partial_bytes(p, size) + p->slots.count * p->slots.bytes;
     void *scratch = local;
     if (bytes > LOCAL_BYTES) {
         hy_status status = hy_alloc(p->device, bytes, &scratch);
@@ -261,12 +239,12 @@ static hy_status run_plan(plan *p, int64_t size, const bodies *typed)
     lay_out(p, scratch, size);
     p->pass = 0;
     do {
-        for (int i = 0; i < p->slots; i++) p->slot[i].b_block = -1;
+        for (int i = 0; i < p->slots.count; i++) p->b_block[i] = -1;
         share(p, &p->a, typed);
         share(p, &p->b, typed);
         hy_parallel_for(tasks, grain, typed->run_blocks, p);
     } while (++p->pass * p->k_pass < p->k_split);
-    if (p->splits > 1) hy_parallel_for(p->batch * g->m, max(1, (1 << 16) / (g->n * p->splits)), typed->add_partials, p);
+    if (p->splits > 1) hy_parallel_for(p->batch * g->m, hy_max(1, (1 << 16) / (g->n * p->splits)), typed->add_partials, p);
     return bytes > LOCAL_BYTES ? hy_free(p->device, scratch) : HY_OK;
 }
 
@@ -288,7 +266,7 @@ static hy_gemm swapped(const hy_gemm *g)
 /* Work of one orientation: rows are exact, columns fill whole tiles, and columns of C that are not side by side cost extra. */
 static int64_t cost(int64_t rows, int64_t columns, int64_t column_stride, int64_t width)
 {
-    return rows * ceil_div(columns, width) * width * (column_stride == 1 ? 4 : 6);
+    return rows * hy_ceil_div(columns, width) * width * (column_stride == 1 ? 4 : 6);
 }
 
 /* The products of a batch one after another. */
@@ -326,18 +304,11 @@ static hy_status run(hy_device *device, const hy_gemm *g, int64_t size, int64_t 
     return run_plan(&p, size, typed);
 }
 
-#define real float
-#define T(name) name##_f32
-#include "cpu/kernels/gemm_body.h"
-#undef real
-#undef T
+#define BODY "cpu/kernels/gemm_body.h"
+#include "cpu/kernels/both_reals.h"
 
 void HY_ISA(hy_gemm_tile_f32)(int64_t rows, int64_t kc, const float *a, int64_t a_k, const float *b, float *c, int64_t c_stride, bool add)
 {
     factors_f32 f = {a, b, 1, a_k, HY_TILE_VECTORS * HY_TILE_VECTOR / sizeof(float), kc};
     tile_f32(rows, &f, &(prior_f32){add ? c : NULL, c_stride, 1, -INFINITY}, c, c_stride);
 }
-
-#define real double
-#define T(name) name##_f64
-#include "cpu/kernels/gemm_body.h"

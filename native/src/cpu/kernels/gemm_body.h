@@ -23,10 +23,10 @@ static inline const real *T(packed_at)(const side *s, const T(panels) *v, int64_
 /* Packs what a task alone uses, the k blocks of [k_begin, k_end): of an operand in place only the panel that is not whole. */
 static void T(pack_own)(const plan *p, const side *s, T(panels) *v, int64_t begin, int64_t end, int64_t k_begin, int64_t k_end, real *to)
 {
-    if (s->source == IN_PLACE) begin = max(begin, s->whole);
+    if (s->source == IN_PLACE) begin = hy_max(begin, s->whole);
     *v = (T(panels)){to, v->matrix, begin, end - begin, k_begin};
     for (int64_t k0 = k_begin; begin < end && k0 < k_end; k0 += p->kc) {
-        int64_t kc = min(p->kc, k_end - k0);
+        int64_t kc = hy_min(p->kc, k_end - k0);
         T(pack_panels)(s, v->matrix, begin, end, k0, kc, to);
         to += (end - begin) * kc * s->width;
     }
@@ -67,7 +67,7 @@ static T(target) T(target_of)(const plan *p, int64_t item, int64_t split)
 static void T(multiply_panel)(const plan *p, const block *k, const T(panels) *va, T(factors) f, int64_t column, int64_t k0, real low,
                               const T(target) *t)
 {
-    int64_t columns = min(WIDTH, p->b.vectors - column);
+    int64_t columns = hy_min(WIDTH, p->b.vectors - column);
     bool rows_in_place = p->a.source == IN_PLACE;
     f.a_row = rows_in_place ? p->a.operand->vector_stride : 1;
     f.a_k = rows_in_place ? p->a.operand->k_stride : HY_TILE_ROWS;
@@ -116,21 +116,22 @@ static void T(activate_block)(const plan *p, const block *k, const T(target) *t)
 }
 
 /* One block of C, of this pass over k. A slot that holds the block's panels of B from its last task uses them again. */
-static void T(run_block)(const plan *p, int64_t task, slot *s)
+static void T(run_block)(plan *p, int64_t task, int slot)
 {
     block k = block_of(p, task);
     T(target) t = T(target_of)(p, k.item, k.split);
     T(panels) va = T(panels_of)(p, &p->a, k.item), vb = T(panels_of)(p, &p->b, k.item);
-    real *own_a = (real *)s->scratch, *own_b = (real *)(s->scratch + p->own_a_bytes);
+    char *scratch = p->slots.memory + slot * p->slots.bytes;
+    real *own_a = (real *)scratch, *own_b = (real *)(scratch + p->own_a_bytes);
     int64_t k1 = k.k_begin;
     do {
-        int64_t k2 = min(k.k_end, k1 + p->k_own), k0 = k1;
-        bool all = k1 == k.k_begin && k2 == k.k_end, held = all && s->b_block == k.b_identity;
+        int64_t k2 = hy_min(k.k_end, k1 + p->k_own), k0 = k1;
+        bool all = k1 == k.k_begin && k2 == k.k_end, held = all && p->b_block[slot] == k.b_identity;
         if (p->a.source == OWN) T(pack_own)(p, &p->a, &va, k.a_begin, k.a_end, k1, k2, own_a);
         if (p->b.source != SHARED) T(pack_own)(p, &p->b, &vb, k.b_begin, k.b_end, k1, held ? k1 : k2, own_b);
-        s->b_block = all ? k.b_identity : -1;
+        p->b_block[slot] = all ? k.b_identity : -1;
         do {
-            T(multiply_block)(p, &k, &va, &vb, k0, min(p->kc, k2 - k0), &t);
+            T(multiply_block)(p, &k, &va, &vb, k0, hy_min(p->kc, k2 - k0), &t);
             k0 += p->kc;
         } while (k0 < k2);
         k1 = k2;
@@ -141,9 +142,9 @@ static void T(run_block)(const plan *p, int64_t task, slot *s)
 static void T(run_blocks)(void *context, int64_t begin, int64_t end)
 {
     plan *p = context;
-    slot *s = take_slot(p);
-    for (int64_t task = begin; task < end; task++) T(run_block)(p, task, s);
-    give_slot(s);
+    int slot = hy_slots_take(&p->slots);
+    for (int64_t task = begin; task < end; task++) T(run_block)(p, task, slot);
+    hy_slots_give(&p->slots, slot);
 }
 
 /* Packs what several blocks use before anything is multiplied: unit = (item, group of panels, k block of this pass). */
@@ -151,11 +152,11 @@ static void T(pack_shared)(void *context, int64_t begin, int64_t end)
 {
     const side *s = context;
     const plan *p = s->plan;
-    int64_t k_first = p->pass * p->k_pass, k_blocks = ceil_div(min(p->k_pass, p->g->k - k_first), p->kc);
+    int64_t k_first = p->pass * p->k_pass, k_blocks = hy_ceil_div(hy_min(p->k_pass, p->g->k - k_first), p->kc);
     for (int64_t unit = begin; unit < end; unit++) {
         int64_t group = unit / k_blocks % s->groups, item = unit / k_blocks / s->groups;
-        int64_t k0 = k_first + unit % k_blocks * p->kc, kc = min(p->kc, min(p->g->k, k_first + p->k_pass) - k0);
-        int64_t first = group * PANEL_GROUP, last = min(s->panels, first + PANEL_GROUP);
+        int64_t k0 = k_first + unit % k_blocks * p->kc, kc = hy_min(p->kc, hy_min(p->g->k, k_first + p->k_pass) - k0);
+        int64_t first = group * PANEL_GROUP, last = hy_min(s->panels, first + PANEL_GROUP);
         const real *data = (const real *)s->operand->data + hy_gemm_batch_offset(p->g, s->operand->batch_strides, item_of(s, item));
         real *to = (real *)s->shared + ((item * p->k_pass + k0 - k_first) * s->panels + first * kc) * s->width;
         T(pack_panels)(s, data, first, last, k0, kc, to);

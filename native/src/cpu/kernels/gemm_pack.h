@@ -25,7 +25,7 @@ static inline __attribute__((always_inline)) void T(pack_vectors)(const real *co
     int64_t turned_k = kc & ~3, done = 0;
     if (count < width) memset(panel, 0, (size_t)(kc * width) * sizeof(real)); /* no denormals for the idle lanes to stumble over */
     for (; stride == 1 && count >= 4 && done < count; done += 4) {
-        int64_t i = min(done, count - 4);
+        int64_t i = hy_min(done, count - 4);
         const real *const four[4] = {rows[i], rows[i + 1], rows[i + 2], rows[i + 3]};
         for (int64_t p = 0; p < turned_k; p += 4) {
             if (ahead && p % line == 0)
@@ -91,7 +91,7 @@ static void T(pack_wide)(const real *x, int64_t panels, int64_t k_stride, int64_
 static void T(pack_panels)(const side *s, const void *data, int64_t begin, int64_t end, int64_t k0, int64_t kc, real *to)
 {
     const hy_gemm_operand *o = s->operand;
-    int64_t whole = s->balanced ? 0 : min(end, s->whole);
+    int64_t whole = s->balanced ? 0 : hy_min(end, s->whole);
     if (!o->pack && o->vector_stride == 1 && whole > begin) {
         T(pack_wide)((const real *)data + begin * WIDTH + k0 * o->k_stride, whole - begin, o->k_stride, kc, to);
         to += (whole - begin) * WIDTH * kc;

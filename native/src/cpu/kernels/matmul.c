@@ -71,17 +71,8 @@ typedef struct gemv {
     int64_t b_row, b_column, y_stride, bias_stride;
 } gemv;
 
-#define real float
-#define T(name) name##_f32
-#include "cpu/kernels/gemv_body.h"
-#undef real
-#undef T
-
-#define real double
-#define T(name) name##_f64
-#include "cpu/kernels/gemv_body.h"
-#undef real
-#undef T
+#define BODY "cpu/kernels/gemv_body.h"
+#include "cpu/kernels/both_reals.h"
 
 /* Whether one side is a single vector and the matrix can be streamed; `v` and the stride of x then say how. */
 static bool is_gemv(const hy_gemm *g, gemv *v, int64_t *x_stride)

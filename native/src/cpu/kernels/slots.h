@@ -16,12 +16,19 @@ typedef struct hy_slots {
     atomic_bool busy[HY_MAX_THREADS];
 } hy_slots;
 
-/** Slots for `blocks` blocks of work; end with hy_free(device, slots->memory). */
-static inline hy_status hy_slots_alloc(hy_slots *slots, hy_device *device, int64_t bytes, int64_t blocks)
+/** Slots for `blocks` blocks of work, which still need count * bytes of memory. */
+static inline void hy_slots_plan(hy_slots *slots, int64_t bytes, int64_t blocks)
 {
     int64_t threads = hy_get_num_threads();
     slots->count = (int)(blocks < threads ? blocks : threads);
     slots->bytes = (bytes + 63) & ~(int64_t)63;
+    for (int i = 0; i < slots->count; i++) atomic_init(&slots->busy[i], false);
+}
+
+/** Slots with memory of their own; end with hy_free(device, slots->memory). */
+static inline hy_status hy_slots_alloc(hy_slots *slots, hy_device *device, int64_t bytes, int64_t blocks)
+{
+    hy_slots_plan(slots, bytes, blocks);
     return hy_alloc(device, slots->count * slots->bytes, (void **)&slots->memory);
 }
 

@@ -10,12 +10,13 @@
 #include "cpu/kernels/winograd.h"
 
 #include <math.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #include "core/parallel.h"
 #include "cpu/kernels/gemm.h"
+#include "cpu/kernels/numbers.h"
 #include "cpu/kernels/pack.h"
+#include "cpu/kernels/slots.h"
 #include "cpu/kernels/winograd_lines.h"
 #include "cpu/simd/tile.h"
 #include "cpu/simd/turn.h"
@@ -87,18 +88,12 @@ struct plan {
     int64_t u_stride, v_stride, m_stride; /* between frequencies */
     int64_t u_panel, v_block;            /* elements of one */
     float *shared;                       /* U or V, whichever is transformed ahead */
-    float *scratch;
-    int64_t scratch_stride;              /* one a worker */
-    atomic_int_fast64_t next;            /* task */
+    hy_slots slots;
 };
 
-static inline int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
-static inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /* Filters and tiles are shared evenly among panels and blocks. */
-static inline int64_t share(int64_t total, int64_t parts, int64_t i) { return i * (total / parts) + min(i, total % parts); }
-static inline int64_t first_filter(const plan *p, int64_t panel) { return share(p->conv.filters, p->panels, panel); }
+static inline int64_t first_filter(const plan *p, int64_t panel) { return hy_share(p->conv.filters, p->panels, panel); }
 
 /* ---- Transforms ---- */
 
@@ -126,7 +121,7 @@ static void add_tile(const plan *p, block *b, int64_t index)
             (segment){image * c->channels * c->height * c->width, i * p->out - c->top, j * p->out - c->left, 0, b->columns};
         b->columns += 2;
     }
-    int64_t rows = min(p->out, c->out_height - i * p->out), columns = min(p->out, c->out_width - j * p->out);
+    int64_t rows = hy_min(p->out, c->out_height - i * p->out), columns = hy_min(p->out, c->out_width - j * p->out);
     int64_t y = (image * c->filters * c->out_height + i * p->out) * c->out_width + j * p->out;
     segment *s = &b->segment[b->segments - 1];
     b->tile[b->count++] = (tile){y, (int32_t)(s->at + p->out * s->count++), (int8_t)rows, (int8_t)columns};
@@ -136,9 +131,9 @@ static void add_tile(const plan *p, block *b, int64_t index)
 static void make_block(const plan *p, int64_t number, block *b)
 {
     *b = (block){0};
-    int64_t first = number * MAX_TILES, last = min(p->tiles, first + MAX_TILES);
+    int64_t first = number * MAX_TILES, last = hy_min(p->tiles, first + MAX_TILES);
     for (int64_t i = first; i < last; i++) add_tile(p, b, i);
-    b->panels = ceil_div(b->count, WIDTH);
+    b->panels = hy_ceil_div(b->count, WIDTH);
     for (int64_t i = b->count; i < b->panels * WIDTH; i++) b->tile[i] = b->tile[b->count - 1];
 }
 
@@ -146,7 +141,7 @@ static void make_block(const plan *p, int64_t number, block *b)
 static void multiply(const plan *p, const block *b, int64_t run, const float *u, const float *v, float *m)
 {
     const conv *c = &p->conv;
-    const int64_t begin = share(p->panels, p->runs, run), end = share(p->panels, p->runs, run + 1), first = first_filter(p, begin);
+    const int64_t begin = hy_share(p->panels, p->runs, run), end = hy_share(p->panels, p->runs, run + 1), first = first_filter(p, begin);
     for (int64_t f = 0; f < p->frequencies; f++)
         for (int64_t j = 0; j < b->panels; j++)
             for (int64_t i = begin; i < end; i++)
@@ -155,7 +150,7 @@ static void multiply(const plan *p, const block *b, int64_t run, const float *u,
                                          m + f * p->m_stride + (first_filter(p, i) - first) * MAX_TILES + j * WIDTH, MAX_TILES, false);
     for (int64_t k = first; k < first_filter(p, end); k++)
         for (int64_t i = 0; i < b->count; i += LANES)
-            p->by.output(c, b->tile + i, min(LANES, b->count - i), m + (k - first) * MAX_TILES + i, p->m_stride,
+            p->by.output(c, b->tile + i, hy_min(LANES, b->count - i), m + (k - first) * MAX_TILES + i, p->m_stride,
                          c->bias ? c->bias[k * c->bias_stride] : 0, c->y + k * c->out_height * c->out_width);
 }
 
@@ -171,18 +166,18 @@ static void ahead_weights(void *context, int64_t begin, int64_t end)
 static void ahead_inputs(void *context, int64_t begin, int64_t end)
 {
     const plan *p = context;
-    const int64_t parts = ceil_div(p->conv.channels, CHANNELS);
+    const int64_t parts = hy_ceil_div(p->conv.channels, CHANNELS);
     for (int64_t unit = begin; unit < end; unit++) {
         block b;
         make_block(p, unit / parts, &b);
         int64_t channel = unit % parts * CHANNELS;
-        p->by.input(p, &b, channel, min(channel + CHANNELS, p->conv.channels), p->shared + unit / parts * p->v_block);
+        p->by.input(p, &b, channel, hy_min(channel + CHANNELS, p->conv.channels), p->shared + unit / parts * p->v_block);
     }
 }
 
 static void run_of_filters(const plan *p, int64_t run, float *scratch)
 {
-    const int64_t begin = share(p->panels, p->runs, run), end = share(p->panels, p->runs, run + 1);
+    const int64_t begin = hy_share(p->panels, p->runs, run), end = hy_share(p->panels, p->runs, run + 1);
     float *u = scratch, *m = scratch + p->run * p->u_panel;
     for (int64_t panel = begin; panel < end; panel++) p->by.panel(p, panel, u + (panel - begin) * p->u_panel);
     for (int64_t i = 0; i < p->blocks; i++) {
@@ -199,17 +194,16 @@ static void block_of_tiles(const plan *p, int64_t number, float *scratch)
     make_block(p, number, &b);
     p->by.input(p, &b, 0, p->conv.channels, v);
     for (int64_t run = 0; run < p->runs; run++)
-        multiply(p, &b, run, p->shared + share(p->panels, p->runs, run) * p->u_panel, v, m);
+        multiply(p, &b, run, p->shared + hy_share(p->panels, p->runs, run) * p->u_panel, v, m);
 }
 
-/* A worker has a scratch of its own and takes tasks until there is none left. */
 static void work(void *context, int64_t begin, int64_t end)
 {
     plan *p = context;
-    const int64_t tasks = p->ahead ? p->runs : p->blocks;
-    for (int64_t worker = begin; worker < end; worker++)
-        for (int64_t task; (task = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed)) < tasks;)
-            (p->ahead ? run_of_filters : block_of_tiles)(p, task, p->scratch + worker * p->scratch_stride);
+    const int slot = hy_slots_take(&p->slots);
+    for (int64_t task = begin; task < end; task++)
+        (p->ahead ? run_of_filters : block_of_tiles)(p, task, (float *)(p->slots.memory + slot * p->slots.bytes));
+    hy_slots_give(&p->slots, slot);
 }
 
 /* ---- The whole ---- */
@@ -221,35 +215,36 @@ static void make_plan(plan *p, int64_t out)
                      : (transforms){transform_input_2, transform_panel_2, transform_output_2};
     p->out = out;
     p->frequencies = (out + 2) * (out + 2);
-    p->down = ceil_div(c->out_height, out);
-    p->across = ceil_div(c->out_width, out);
+    p->down = hy_ceil_div(c->out_height, out);
+    p->across = hy_ceil_div(c->out_width, out);
     p->tiles = c->images * p->down * p->across;
-    p->blocks = ceil_div(p->tiles, MAX_TILES);
-    p->panels = ceil_div(c->filters, HY_TILE_ROWS);
+    p->blocks = hy_ceil_div(p->tiles, MAX_TILES);
+    p->panels = hy_ceil_div(c->filters, HY_TILE_ROWS);
     p->u_stride = c->channels * HY_TILE_ROWS + GAP;
     p->u_panel = p->frequencies * p->u_stride;
-    p->v_stride = ceil_div(min(p->tiles, MAX_TILES), WIDTH) * WIDTH * c->channels + GAP;
+    p->v_stride = hy_ceil_div(hy_min(p->tiles, MAX_TILES), WIDTH) * WIDTH * c->channels + GAP;
     p->v_block = p->frequencies * p->v_stride;
     p->ahead = p->blocks <= FEW_BLOCKS;
     int64_t panel_bytes = p->frequencies * (p->ahead ? p->u_stride : HY_TILE_ROWS * MAX_TILES) * (int64_t)sizeof(float);
-    p->run = max(1, min(p->ahead ? p->panels / RUNS_WANTED : p->panels, RUN_BYTES / panel_bytes));
-    p->runs = ceil_div(p->panels, p->run);
+    p->run = hy_max(1, hy_min(p->ahead ? p->panels / RUNS_WANTED : p->panels, RUN_BYTES / panel_bytes));
+    p->runs = hy_ceil_div(p->panels, p->run);
     p->m_stride = p->run * HY_TILE_ROWS * MAX_TILES + GAP;
 }
 
 static hy_status run(hy_device *device, plan *p)
 {
-    const int64_t tasks = p->ahead ? p->runs : p->blocks, workers = min(tasks, hy_get_num_threads());
+    const int64_t tasks = p->ahead ? p->runs : p->blocks, size = sizeof(float);
     const int64_t shared = p->ahead ? p->blocks * p->v_block : p->panels * p->u_panel;
-    p->scratch_stride = (p->ahead ? p->run * p->u_panel : p->v_block) + p->frequencies * p->m_stride;
+    const int64_t scratch = (p->ahead ? p->run * p->u_panel : p->v_block) + p->frequencies * p->m_stride;
+    hy_slots_plan(&p->slots, scratch * size, tasks);
     void *memory;
-    hy_status status = hy_alloc(device, (shared + workers * p->scratch_stride) * (int64_t)sizeof(float), &memory);
+    hy_status status = hy_alloc(device, p->slots.count * p->slots.bytes + shared * size, &memory);
     if (status != HY_OK) return status;
-    p->shared = memory;
-    p->scratch = p->shared + shared;
-    if (p->ahead) hy_parallel_for(p->blocks * ceil_div(p->conv.channels, CHANNELS), 1, ahead_inputs, p);
+    p->slots.memory = memory;
+    p->shared = (float *)(p->slots.memory + p->slots.count * p->slots.bytes);
+    if (p->ahead) hy_parallel_for(p->blocks * hy_ceil_div(p->conv.channels, CHANNELS), 1, ahead_inputs, p);
     else hy_parallel_for(p->panels, 1, ahead_weights, p);
-    hy_parallel_for(workers, 1, work, p);
+    hy_parallel_for(tasks, 1, work, p);
     return hy_free(device, memory);
 }
 
@@ -314,9 +309,9 @@ hy_status HY_ISA(hy_winograd_input_grad)(hy_device *device, int64_t tile, const 
 
 static double winograd_cost(const hy_tensor *x, const hy_tensor *y, int64_t out)
 {
-    const int64_t tiles = y->shape[0] * ceil_div(y->shape[2], out) * ceil_div(y->shape[3], out), frequencies = (out + 2) * (out + 2);
+    const int64_t tiles = y->shape[0] * hy_ceil_div(y->shape[2], out) * hy_ceil_div(y->shape[3], out), frequencies = (out + 2) * (out + 2);
     const double channels = (double)x->shape[1], filters = (double)y->shape[1];
-    const double products = channels * filters * (double)(ceil_div(tiles, WIDTH) * WIDTH + WEIGHT_COST);
+    const double products = channels * filters * (double)(hy_ceil_div(tiles, WIDTH) * WIDTH + WEIGHT_COST);
     return (double)frequencies * (products + TRANSFORM_COST * (double)tiles * (channels + filters));
 }
 

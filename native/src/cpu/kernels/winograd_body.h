@@ -7,8 +7,8 @@
  * the right border or the next segment goes. */
 static void T(combine_rows)(const conv *c, const float *plane, const segment *s, int64_t stride, float *strip)
 {
-    const int64_t columns = OUT * s->count + TAPS - OUT, left = min(max(0, -s->column), columns);
-    const int64_t inside = max(0, min(c->width - s->column, columns) - left);
+    const int64_t columns = OUT * s->count + TAPS - OUT, left = hy_min(hy_max(0, -s->column), columns);
+    const int64_t inside = hy_max(0, hy_min(c->width - s->column, columns) - left);
     const float *row[TAPS], *last = plane;
     float copy[TAPS][STRIP];
     for (int r = 0; r < TAPS; r++) {
@@ -115,7 +115,7 @@ static void T(transform_panel)(const plan *p, int64_t panel, float *u)
         for (int64_t row = 0; row < rows; row += LANES) {
             const float *at[LANES];
             for (int l = 0; l < LANES; l++)
-                at[l] = c->w + (first + min(row + l, rows - 1)) * c->w_filter + channel * c->w_channel;
+                at[l] = c->w + (first + hy_min(row + l, rows - 1)) * c->w_filter + channel * c->w_channel;
             vec g[9];
             if (c->flipped) T(gather_weights)(at, true, g);
             else T(gather_weights)(at, false, g);

@@ -13,6 +13,7 @@
 #include "core/parallel.h"
 #include "core/tensor.h"
 #include "cpu/kernels/gemm.h"
+#include "cpu/kernels/numbers.h"
 #include "cpu/kernels/slots.h"
 #include "cpu/kernels/winograd.h"
 #include "cpu/kernels/winograd_lines.h"
@@ -58,9 +59,6 @@ typedef struct plan {
     hy_slots slots;
 } plan;
 
-static inline int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
-static inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /* ---- Tiles to frequencies ---- */
 
@@ -68,7 +66,7 @@ static inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 static void turn(const side *s, int64_t image, int64_t channel, int64_t top, int64_t left, int64_t rows, int64_t columns, float *strip)
 {
     const hy_tensor *t = s->t;
-    const int64_t begin = min(max(0, -left), columns), end = max(begin, min(columns, t->shape[3] - left));
+    const int64_t begin = hy_min(hy_max(0, -left), columns), end = hy_max(begin, hy_min(columns, t->shape[3] - left));
     const float *from = (const float *)t->data + image * t->strides[0];
     for (int64_t r = top; r < top + rows; r++, strip += COLUMNS * LANES) {
         const bool inside = r >= 0 && r < t->shape[2] && begin < end;
@@ -77,7 +75,7 @@ static void turn(const side *s, int64_t image, int64_t channel, int64_t top, int
         if (!inside) continue;
         const float *row[LANES]; /* past the last channel it is repeated */
         for (int64_t l = 0; l < LANES; l++)
-            row[l] = from + min(channel + l, t->shape[1] - 1) * t->strides[1] + r * t->strides[2] + (left + begin) * t->strides[3];
+            row[l] = from + hy_min(channel + l, t->shape[1] - 1) * t->strides[1] + r * t->strides[2] + (left + begin) * t->strides[3];
         HY_ISA(hy_pack_rows_f32)(row, LANES, t->strides[3], LANES, end - begin, strip + begin * LANES);
         memset(strip + end * LANES, 0, (size_t)((columns - end) * LANES) * sizeof(float));
     }
@@ -119,7 +117,7 @@ static void transform(void *context, int64_t begin, int64_t end)
         const int64_t own = input ? block : block - p->x.blocks, taps = input ? TAPS : OUT;
         for (int64_t j = 0; j < p->across; j += SEGMENT)
             for (int64_t half = 0; half < WIDTH; half += LANES) {
-                const int64_t count = min(SEGMENT, p->across - j);
+                const int64_t count = hy_min(SEGMENT, p->across - j);
                 float *v = s->v + own * s->v_block + (unit % rows * p->across + j) * WIDTH + half;
                 turn(s, row / p->down, own * WIDTH + half, row % p->down * OUT - s->top, j * OUT - s->left, taps,
                      OUT * count + taps - OUT, strip);
@@ -174,8 +172,8 @@ static void add_tiles(const plan *p, const part *o, int64_t f, int64_t tile, int
     for (int64_t j = o->c; j < o->c_end; j++) {
         const float *v = p->x.v + j * p->x.v_block + f * p->v_stride + tile * WIDTH;
         for (int64_t i = o->k, rows; i < o->k_end; i += rows) {
-            const int64_t rest = min(WIDTH - i % WIDTH, o->k_end - i); /* of its block, to be shared evenly */
-            rows = ceil_div(rest, ceil_div(rest, HY_TILE_ROWS));
+            const int64_t rest = hy_min(WIDTH - i % WIDTH, o->k_end - i); /* of its block, to be shared evenly */
+            rows = hy_ceil_div(rest, hy_ceil_div(rest, HY_TILE_ROWS));
             const float *q = p->dy.v + i / WIDTH * p->dy.v_block + f * p->v_stride + tile * WIDTH + i % WIDTH;
             float *m = o->m + f * p->m_stride + (i - o->k) * o->columns + (j - o->c) * WIDTH;
             HY_ISA(hy_gemm_tile_f32)(rows, count, q, WIDTH, v, m, o->columns, !first);
@@ -190,14 +188,14 @@ static void multiply(void *context, int64_t begin, int64_t end)
     const bool first = p->first_row == 0, last = p->first_row + p->tiles / p->across == p->rows;
     for (int64_t task = begin; task < end; task++) {
         const int64_t c = task % p->channel_runs * p->x.run, k = task / p->channel_runs * p->dy.run * WIDTH;
-        part o = {c, min(c + p->x.run, p->x.blocks), k, min(k + p->dy.run * WIDTH, filters), p->x.run * WIDTH, NULL};
+        part o = {c, hy_min(c + p->x.run, p->x.blocks), k, hy_min(k + p->dy.run * WIDTH, filters), p->x.run * WIDTH, NULL};
         const int slot = p->m ? 0 : hy_slots_take(&p->slots);
         o.m = p->m ? p->m + task * p->m_task : (float *)(p->slots.memory + slot * p->slots.bytes);
         for (int64_t f = 0; f < FREQUENCIES; f++)
-            for (int64_t t = 0; t < p->tiles; t += DEPTH) add_tiles(p, &o, f, t, min(DEPTH, p->tiles - t), first && t == 0);
+            for (int64_t t = 0; t < p->tiles; t += DEPTH) add_tiles(p, &o, f, t, hy_min(DEPTH, p->tiles - t), first && t == 0);
         for (int64_t i = k; last && i < o.k_end; i++)
-            for (int64_t j = c * WIDTH; j < min(o.c_end * WIDTH, channels); j += LANES)
-                store_weights(o.m + (i - k) * o.columns + j - c * WIDTH, p->m_stride, min(LANES, channels - j),
+            for (int64_t j = c * WIDTH; j < hy_min(o.c_end * WIDTH, channels); j += LANES)
+                store_weights(o.m + (i - k) * o.columns + j - c * WIDTH, p->m_stride, hy_min(LANES, channels - j),
                               p->dw + (i * channels + j) * 9);
         if (!p->m) hy_slots_give(&p->slots, slot);
     }
@@ -207,26 +205,26 @@ static void multiply(void *context, int64_t begin, int64_t end)
 
 static void make_plan(plan *p)
 {
-    p->down = ceil_div(p->dy.t->shape[2], OUT);
-    p->across = ceil_div(p->dy.t->shape[3], OUT);
+    p->down = hy_ceil_div(p->dy.t->shape[2], OUT);
+    p->across = hy_ceil_div(p->dy.t->shape[3], OUT);
     p->rows = p->dy.t->shape[0] * p->down;
-    p->x.blocks = ceil_div(p->x.t->shape[1], WIDTH);
-    p->dy.blocks = ceil_div(p->dy.t->shape[1], WIDTH);
+    p->x.blocks = hy_ceil_div(p->x.t->shape[1], WIDTH);
+    p->dy.blocks = hy_ceil_div(p->dy.t->shape[1], WIDTH);
     const int64_t tile_bytes = FREQUENCIES * (p->x.blocks + p->dy.blocks) * WIDTH * (int64_t)sizeof(float);
     const int64_t m_bytes = FREQUENCIES * p->x.blocks * p->dy.blocks * WIDTH * WIDTH * (int64_t)sizeof(float);
-    const int64_t pass_bytes = min(max(PASS_BYTES, m_bytes), MOST_PASS_BYTES);
-    p->passes = ceil_div(p->rows, max(1, pass_bytes / tile_bytes / p->across));
-    p->pass_rows = ceil_div(p->rows, p->passes);
-    p->passes = ceil_div(p->rows, p->pass_rows);
+    const int64_t pass_bytes = hy_min(hy_max(PASS_BYTES, m_bytes), MOST_PASS_BYTES);
+    p->passes = hy_ceil_div(p->rows, hy_max(1, pass_bytes / tile_bytes / p->across));
+    p->pass_rows = hy_ceil_div(p->rows, p->passes);
+    p->passes = hy_ceil_div(p->rows, p->pass_rows);
     p->v_stride = p->pass_rows * p->across * WIDTH + GAP;
     p->x.v_block = p->dy.v_block = FREQUENCIES * p->v_stride;
-    p->x.run = min(p->x.blocks, max(1, CHANNELS / WIDTH));
-    p->dy.run = min(p->dy.blocks, max(1, FILTERS / WIDTH));
-    while ((p->tasks = ceil_div(p->x.blocks, p->x.run) * ceil_div(p->dy.blocks, p->dy.run)) < TASKS_WANTED && p->x.run * p->dy.run > 1) {
-        if (p->x.run >= p->dy.run) p->x.run = ceil_div(p->x.run, 2);
-        else p->dy.run = ceil_div(p->dy.run, 2);
+    p->x.run = hy_min(p->x.blocks, hy_max(1, CHANNELS / WIDTH));
+    p->dy.run = hy_min(p->dy.blocks, hy_max(1, FILTERS / WIDTH));
+    while ((p->tasks = hy_ceil_div(p->x.blocks, p->x.run) * hy_ceil_div(p->dy.blocks, p->dy.run)) < TASKS_WANTED && p->x.run * p->dy.run > 1) {
+        if (p->x.run >= p->dy.run) p->x.run = hy_ceil_div(p->x.run, 2);
+        else p->dy.run = hy_ceil_div(p->dy.run, 2);
     }
-    p->channel_runs = ceil_div(p->x.blocks, p->x.run);
+    p->channel_runs = hy_ceil_div(p->x.blocks, p->x.run);
     p->m_stride = p->x.run * p->dy.run * WIDTH * WIDTH + GAP;
     p->m_task = FREQUENCIES * p->m_stride;
 }
@@ -234,7 +232,7 @@ static void make_plan(plan *p)
 static void run_passes(plan *p)
 {
     for (p->first_row = 0; p->first_row < p->rows; p->first_row += p->pass_rows) {
-        const int64_t rows = min(p->pass_rows, p->rows - p->first_row);
+        const int64_t rows = hy_min(p->pass_rows, p->rows - p->first_row);
         p->tiles = rows * p->across;
         hy_parallel_for((p->x.blocks + p->dy.blocks) * rows, 1, transform, p);
         hy_parallel_for(p->tasks, 1, multiply, p);
@@ -274,8 +272,8 @@ hy_status HY_ISA(hy_winograd_weight_grad)(hy_device *device, const hy_conv2d_par
 bool HY_ISA(hy_winograd_pays_weight_grad)(const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy, const hy_tensor *dw)
 {
     if (!hy_winograd_serves(p, dw)) return false;
-    const double channels = (double)(ceil_div(x->shape[1], WIDTH) * WIDTH), filters = (double)(ceil_div(dy->shape[1], LANES) * LANES);
-    const double tiles = (double)(dy->shape[0] * ceil_div(dy->shape[2], OUT) * ceil_div(dy->shape[3], OUT));
+    const double channels = (double)(hy_ceil_div(x->shape[1], WIDTH) * WIDTH), filters = (double)(hy_ceil_div(dy->shape[1], LANES) * LANES);
+    const double tiles = (double)(dy->shape[0] * hy_ceil_div(dy->shape[2], OUT) * hy_ceil_div(dy->shape[3], OUT));
     const double products = channels * filters * (tiles + WEIGHT_COST), transforms = TRANSFORM_COST * tiles * (channels + filters);
     return FREQUENCIES * (products + transforms) < DIRECT_COST * 9 * (double)x->shape[1] * (double)hy_numel(dy);
 }
