@@ -477,22 +477,24 @@ public static unsafe partial class Native
     public static void OneHot(HyDevice* device, HyTensor* index, HyTensor* y) =>
         Status.Check(NativeMethods.hy_one_hot(device, index, y));
 
-    /// <summary>One step of stochastic gradient descent with momentum.</summary>
+    /// <summary>One step of stochastic gradient descent with momentum, of many parameters at once.</summary>
     /// <param name="device">the device</param>
     /// <param name="p">learning rate and the like</param>
-    /// <param name="param">floating, contiguous or not; updated in place</param>
-    /// <param name="grad">like param</param>
-    /// <param name="buffer">momentum, like param, updated in place; may be NULL when momentum is 0</param>
-    public static void SgdStep(HyDevice* device, HySgdParams* p, HyTensor* param, HyTensor* grad, HyTensor* buffer) =>
-        Status.Check(NativeMethods.hy_sgd_step(device, p, param, grad, buffer));
+    /// <param name="count">how many parameters, 0 or more</param>
+    /// <param name="param"><c>count</c> views, floating, contiguous or not; updated in place</param>
+    /// <param name="grad"><c>count</c> views, each like its parameter</param>
+    /// <param name="buffer">the momenta: <c>count</c> views, each like its parameter, updated in place; may be NULL when momentum is 0</param>
+    public static void SgdStep(HyDevice* device, HySgdParams* p, long count, HyTensor* param, HyTensor* grad, HyTensor* buffer) =>
+        Status.Check(NativeMethods.hy_sgd_step(device, p, count, param, grad, buffer));
 
-    /// <summary>One step of Adam or AdamW.</summary>
+    /// <summary>One step of Adam or AdamW, of many parameters at once.</summary>
     /// <param name="device">the device</param>
     /// <param name="p">learning rate and the like</param>
-    /// <param name="param">floating; updated in place</param>
-    /// <param name="grad">like param</param>
-    /// <param name="expAvg">first moment, like param, updated in place; zeros at first</param>
-    /// <param name="expAvgSq">second moment, likewise</param>
-    public static void AdamStep(HyDevice* device, HyAdamParams* p, HyTensor* param, HyTensor* grad, HyTensor* expAvg, HyTensor* expAvgSq) =>
-        Status.Check(NativeMethods.hy_adam_step(device, p, param, grad, expAvg, expAvgSq));
+    /// <param name="count">how many parameters, 0 or more</param>
+    /// <param name="param"><c>count</c> views, floating, contiguous or not; updated in place</param>
+    /// <param name="grad"><c>count</c> views, each like its parameter</param>
+    /// <param name="expAvg">the first moments: <c>count</c> views, each like its parameter, updated in place; zeros at first</param>
+    /// <param name="expAvgSq">the second moments, likewise</param>
+    public static void AdamStep(HyDevice* device, HyAdamParams* p, long count, HyTensor* param, HyTensor* grad, HyTensor* expAvg, HyTensor* expAvgSq) =>
+        Status.Check(NativeMethods.hy_adam_step(device, p, count, param, grad, expAvg, expAvgSq));
 }

@@ -174,8 +174,8 @@ internal static unsafe partial class NativeMethods
     internal static partial int hy_one_hot(HyDevice* device, HyTensor* index, HyTensor* y);
 
     [LibraryImport("hybrid")]
-    internal static partial int hy_sgd_step(HyDevice* device, HySgdParams* p, HyTensor* param, HyTensor* grad, HyTensor* buffer);
+    internal static partial int hy_sgd_step(HyDevice* device, HySgdParams* p, long count, HyTensor* param, HyTensor* grad, HyTensor* buffer);
 
     [LibraryImport("hybrid")]
-    internal static partial int hy_adam_step(HyDevice* device, HyAdamParams* p, HyTensor* param, HyTensor* grad, HyTensor* expAvg, HyTensor* expAvgSq);
+    internal static partial int hy_adam_step(HyDevice* device, HyAdamParams* p, long count, HyTensor* param, HyTensor* grad, HyTensor* expAvg, HyTensor* expAvgSq);
 }

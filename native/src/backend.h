@@ -55,8 +55,8 @@ typedef struct hy_backend {
     hy_status (*index_select)(hy_device *device, const hy_tensor *x, int32_t axis, const hy_tensor *index, const hy_tensor *y);
     hy_status (*index_add)(hy_device *device, const hy_tensor *x, int32_t axis, const hy_tensor *index, const hy_tensor *y);
     hy_status (*one_hot)(hy_device *device, const hy_tensor *index, const hy_tensor *y);
-    hy_status (*sgd_step)(hy_device *device, const hy_sgd_params *p, const hy_tensor *param, const hy_tensor *grad, const hy_tensor *buffer);
-    hy_status (*adam_step)(hy_device *device, const hy_adam_params *p, const hy_tensor *param, const hy_tensor *grad, const hy_tensor *exp_avg, const hy_tensor *exp_avg_sq);
+    hy_status (*sgd_step)(hy_device *device, const hy_sgd_params *p, int64_t count, const hy_tensor *param, const hy_tensor *grad, const hy_tensor *buffer);
+    hy_status (*adam_step)(hy_device *device, const hy_adam_params *p, int64_t count, const hy_tensor *param, const hy_tensor *grad, const hy_tensor *exp_avg, const hy_tensor *exp_avg_sq);
 } hy_backend;
 
 struct hy_allocator;

@@ -136,10 +136,14 @@ inline const std::vector<Function> functions = {
     {"hy_index_select", {{{2, 3}}, {{4}, HY_INT64}, {{4, 3}, HY_FLOAT32, OUT}}, CALL(hy_index_select(d, t[0], s.axis, t[1], t[2]))},
     {"hy_index_add", {{{4, 3}}, {{4}, HY_INT64}, {{2, 3}, HY_FLOAT32, INOUT}}, CALL(hy_index_add(d, t[0], s.axis, t[1], t[2]))},
     {"hy_one_hot", {{{2, 3}, HY_INT64}, {{2, 3, 4}, HY_UINT8, OUT}}, CALL(hy_one_hot(d, t[0], t[1]))},
-    {"hy_sgd_step", {{{2, 3}, HY_FLOAT32, INOUT}, {{2, 3}}, {{2, 3}, HY_FLOAT32, INOUT}}, CALL(hy_sgd_step(d, PARAMS(sgd), t[0], t[1], t[2]))},
+    {"hy_sgd_step",
+     {{{2, 3}, HY_FLOAT32, INOUT}, {{2, 3}}, {{2, 3}, HY_FLOAT32, INOUT}},
+     CALL(hy_sgd_step(d, PARAMS(sgd), s.low, t[0], t[1], t[2])),
+     with([](auto &s) { s.low = 1; })},
     {"hy_adam_step",
      {{{2, 3}, HY_FLOAT32, INOUT}, {{2, 3}}, {{2, 3}, HY_FLOAT32, INOUT}, {{2, 3}, HY_FLOAT32, INOUT}},
-     CALL(hy_adam_step(d, PARAMS(adam), t[0], t[1], t[2], t[3]))},
+     CALL(hy_adam_step(d, PARAMS(adam), s.low, t[0], t[1], t[2], t[3])),
+     with([](auto &s) { s.low = 1; })},
 };
 
 /// A function's arguments, to be spoiled before the call. Inputs are zeros; outputs hold a pattern that a refused call must leave.

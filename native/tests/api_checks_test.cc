@@ -205,6 +205,13 @@ TEST(Checks, Optimisers)
 {
     Arguments("hy_sgd_step").without(2).expect_refused(HY_BAD_ARGUMENT, "SgdStep: momentum is 0.9, but the buffer is NULL");
     Arguments("hy_sgd_step").without(2).set([](Scalars &s) { s.sgd.momentum = 0; }).expect_ok();
+    for (const char *name : {"hy_sgd_step", "hy_adam_step"}) {
+        Arguments(name).set([](Scalars &s) { s.low = -1; }).expect_refused(HY_BAD_ARGUMENT, "count is -1");
+        Arguments none(name);
+        for (size_t i = 0; i < none.operands.size(); i++) none.without(i);
+        none.expect_refused(HY_BAD_ARGUMENT, "parameter is NULL");
+        none.set([](Scalars &s) { s.low = 0, s.sgd.momentum = 0; }).expect_ok();
+    }
     Arguments("hy_adam_step").set([](Scalars &s) { s.adam.step = 0; }).expect_refused(HY_BAD_ARGUMENT, "AdamStep: step is 0, expected 1 or more");
     for (double beta : {-0.1, 1.1, (double)NAN}) {
         Arguments("hy_adam_step").set([=](Scalars &s) { s.adam.beta1 = beta; }).expect_refused(HY_BAD_ARGUMENT, "beta1");

@@ -214,49 +214,84 @@ protected:
         Tensor t = random_output(random, dtype, shape);
         return t.randomise(random, low, high);
     }
+
+    /// A few parameters of both dtypes and their gradients, some longer than a task: all gradients, then all parameters.
+    std::vector<Tensor> parameters(int which)
+    {
+        std::vector<Tensor> gradients, parameters;
+        for (int64_t n = random.integer(1, 5); n > 0; n--) {
+            const int32_t dtype = random.integer(0, 1) ? HY_FLOAT32 : HY_FLOAT64;
+            const Shape shape = which % 8 == 1 && n == 2 ? Shape{3, 12000} : random_shape(random);
+            gradients.push_back(random_input(random, dtype, shape));
+            parameters.push_back(state(dtype, shape, -3, 3));
+        }
+        gradients.insert(gradients.end(), parameters.begin(), parameters.end());
+        return gradients;
+    }
+
+    /// Adds one more tensor a parameter.
+    void add_state(std::vector<Tensor> &tensors, size_t count, double low, double high)
+    {
+        for (size_t i = 0; i < count; i++) tensors.push_back(state(tensors[i].dtype, tensors[i].shape, low, high));
+    }
+
+    /// The r-th of the arrays that the step takes.
+    static std::vector<hy_tensor> role(const Views &t, size_t count, size_t r)
+    {
+        std::vector<hy_tensor> views;
+        for (size_t i = 0; i < count; i++) views.push_back(*t[r * count + i]);
+        return views;
+    }
 };
 
 TEST_P(Optimiser, SgdStep)
 {
-    for (int32_t dtype : kFloating)
-        for (int i = 0; i < 48 && !HasFatalFailure(); i++) {
-            const Shape shape = random_shape(random);
-            hy_sgd_params p = {};
-            p.learning_rate = random.real(0.01, 1);
-            p.momentum = i % 2 ? random.real(0.1, 0.99) : 0;
-            p.weight_decay = i % 3 == 0 ? random.real(0, 0.1) : 0;
-            p.nesterov = i % 4 == 3;
-            p.dampening = i % 8 == 5 ? 0.3 : 0;
-            p.first_step = i % 5 == 0;
-            // |param|, |grad| and |buffer| are at most 3: the new buffer below 6.3, the step below 10, each with a few roundings.
-            expect_parity({random_input(random, dtype, shape), state(dtype, shape, -3, 3), state(dtype, shape, -3, 3)}, 1,
-                          [&](hy_device *d, const Views &t) { return hy_sgd_step(d, &p, t[1], t[0], p.momentum != 0 ? t[2] : nullptr); },
-                          [=](size_t, int64_t, double) { return 8 * epsilon(dtype) * 10; });
-        }
+    for (int i = 0; i < 64 && !HasFatalFailure(); i++) {
+        hy_sgd_params p = {};
+        p.learning_rate = random.real(0.01, 1);
+        p.momentum = i % 2 ? random.real(0.1, 0.99) : 0;
+        p.weight_decay = i % 3 == 0 ? random.real(0, 0.1) : 0;
+        p.nesterov = i % 4 == 3;
+        p.dampening = i % 8 == 5 ? 0.3 : 0;
+        p.first_step = i % 5 == 0;
+        std::vector<Tensor> tensors = parameters(i);
+        const size_t count = tensors.size() / 2;
+        add_state(tensors, count, -3, 3);
+        // |param|, |grad| and |buffer| are at most 3: the new buffer below 6.3, the step below 10, each with a few roundings.
+        expect_parity(tensors, count,
+                      [&](hy_device *d, const Views &t) {
+                          const auto buffers = role(t, count, 2);
+                          return hy_sgd_step(d, &p, (int64_t)count, role(t, count, 1).data(), role(t, count, 0).data(), p.momentum != 0 ? buffers.data() : nullptr);
+                      },
+                      [&](size_t k, int64_t, double) { return 8 * epsilon(tensors[k % count].dtype) * 10; });
+    }
 }
 
 TEST_P(Optimiser, AdamStep)
 {
-    for (int32_t dtype : kFloating)
-        for (int i = 0; i < 48 && !HasFatalFailure(); i++) {
-            const Shape shape = random_shape(random);
-            hy_adam_params p = {};
-            p.learning_rate = random.real(0.001, 0.1);
-            p.beta1 = i % 6 == 5 ? 0 : 0.9;
-            p.beta2 = 0.999;
-            p.eps = 1e-8;
-            p.weight_decay = i % 3 == 0 ? random.real(0, 0.1) : 0;
-            p.decoupled = i % 2;
-            p.step = i % 4 == 0 ? 1 : random.integer(2, 2000);
-            const bool first = p.step == 1;
-            // The corrected second moment stays above 0.1 (beyond the first step, where the update is a sign), so that an update is below
-            // 10 / sqrt(0.1).
-            expect_parity(
-                {random_input(random, dtype, shape), state(dtype, shape, -3, 3), state(dtype, shape, first ? 0 : -1, first ? 0 : 1),
-                 state(dtype, shape, first ? 0 : 0.1, first ? 0 : 1)},
-                1, [&](hy_device *d, const Views &t) { return hy_adam_step(d, &p, t[1], t[0], t[2], t[3]); },
-                [=](size_t, int64_t, double) { return 16 * epsilon(dtype) * (3 + p.learning_rate * 32); });
-        }
+    for (int i = 0; i < 64 && !HasFatalFailure(); i++) {
+        hy_adam_params p = {};
+        p.learning_rate = random.real(0.001, 0.1);
+        p.beta1 = i % 6 == 5 ? 0 : 0.9;
+        p.beta2 = 0.999;
+        p.eps = 1e-8;
+        p.weight_decay = i % 3 == 0 ? random.real(0, 0.1) : 0;
+        p.decoupled = i % 2;
+        p.step = i % 4 == 0 ? 1 : random.integer(2, 2000);
+        const bool first = p.step == 1;
+        std::vector<Tensor> tensors = parameters(i);
+        const size_t count = tensors.size() / 2;
+        add_state(tensors, count, first ? 0 : -1, first ? 0 : 1);
+        add_state(tensors, count, first ? 0 : 0.1, first ? 0 : 1);
+        // The corrected second moment stays above 0.1 (beyond the first step, where the update is a sign), so that an update is below
+        // 10 / sqrt(0.1).
+        expect_parity(tensors, count,
+                      [&](hy_device *d, const Views &t) {
+                          return hy_adam_step(d, &p, (int64_t)count, role(t, count, 1).data(), role(t, count, 0).data(), role(t, count, 2).data(),
+                                              role(t, count, 3).data());
+                      },
+                      [&](size_t k, int64_t, double) { return 16 * epsilon(tensors[k % count].dtype) * (3 + p.learning_rate * 32); });
+    }
 }
 
 HY_PARITY_SUITE(Loss);

@@ -172,7 +172,7 @@ TEST(Reference, SgdSteps)
     // Two steps with momentum 0.9: the buffer is 1, then 0.9 + 1 = 1.9.
     hy_sgd_params p = {0.1, 0.9, 0, 0, 0, 1};
     std::vector<Tensor> t = {tensor({1}, {1}), tensor({1}, {1}), tensor({1}, {NAN})};
-    const Call step = [&](hy_device *d, const Views &v) { return hy_sgd_step(d, &p, v[0], v[1], v[2]); };
+    const Call step = [&](hy_device *d, const Views &v) { return hy_sgd_step(d, &p, 1, v[0], v[1], v[2]); };
     on_reference(t, step);
     expect_values(t[0], {0.9}, 1e-15);
     p.first_step = 0;
@@ -197,7 +197,7 @@ TEST(Reference, AdamsFirstStepIsTheLearningRate)
     hy_adam_params p = {0.01, 0.9, 0.999, 0, 0, 0, 1};
     std::vector<Tensor> t = {tensor({3}, {1, 1, 1}), tensor({3}, {5, -0.001, 200}), Tensor(HY_FLOAT64, {3}), Tensor(HY_FLOAT64, {3})};
     for (int k : {2, 3}) t[(size_t)k].fill([] { return 0.0; });
-    const Call step = [&](hy_device *d, const Views &v) { return hy_adam_step(d, &p, v[0], v[1], v[2], v[3]); };
+    const Call step = [&](hy_device *d, const Views &v) { return hy_adam_step(d, &p, 1, v[0], v[1], v[2], v[3]); };
     on_reference(t, step);
     expect_values(t[0], {0.99, 1.01, 0.99}, 1e-12);
     expect_values(t[2], {0.5, -0.0001, 20}, 1e-14);

@@ -48,7 +48,8 @@ public class Adam : Optimizer
     private protected virtual bool Decoupled => false;
 
     /// <inheritdoc/>
-    protected sealed override unsafe void Update(Tensor parameter, Tensor gradient, ParamGroup group, OptimizerState state, long step)
+    protected sealed override unsafe void Update(
+        ReadOnlySpan<Tensor> parameters, ReadOnlySpan<Tensor> gradients, ParamGroup group, ReadOnlySpan<OptimizerState> states, long step)
     {
         var settings = new HyAdamParams
         {
@@ -60,9 +61,10 @@ public class Adam : Optimizer
             Decoupled = Decoupled ? 1 : 0,
             Step = step,
         };
-        fixed (HyTensor* p = parameter, g = gradient, m = state.Tensors[0], v = state.Tensors[1])
+        var n = parameters.Length;
+        fixed (HyTensor* views = Views(parameters, gradients, states))
         {
-            Native.AdamStep(parameter.Device.Handle, &settings, p, g, m, v);
+            Native.AdamStep(parameters[0].Device.Handle, &settings, n, views, views + n, views + 2 * n, views + 3 * n);
         }
     }
 }

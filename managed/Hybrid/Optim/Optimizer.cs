@@ -1,3 +1,4 @@
+using Hybrid.Bindings;
 using Hybrid.NN;
 
 namespace Hybrid.Optim;
@@ -14,6 +15,13 @@ public abstract partial class Optimizer
     private readonly Tensor[] parameters;
     private readonly ParamGroup[] groupOf;   // of each parameter
     private readonly OptimizerState?[] states;
+
+    // What a step updates, closed up, and as the core takes it: kept, so that a step allocates nothing.
+    private readonly Tensor[] moving;
+    private readonly Tensor[] gradients;
+    private readonly OptimizerState[] movingStates;
+    private readonly ParamGroup[] movingGroups;
+    private HyTensor[] views = [];
 
     /// <summary>An optimiser of these groups.</summary>
     /// <param name="groups">The parameters; each in one group, once.</param>
@@ -48,6 +56,8 @@ public abstract partial class Optimizer
             group.SetDefaults(learningRate, weightDecay);
         }
         states = new OptimizerState?[parameters.Length];
+        (moving, gradients) = (new Tensor[parameters.Length], new Tensor[parameters.Length]);
+        (movingStates, movingGroups) = (new OptimizerState[parameters.Length], new ParamGroup[parameters.Length]);
     }
 
     /// <summary>The parameters with their learning rates.</summary>
@@ -92,26 +102,67 @@ public abstract partial class Optimizer
     public void Step()
     {
         using var noGrad = NoGrad.Begin();
+        var count = 0;
         for (var i = 0; i < parameters.Length; i++)
         {
-            var parameter = parameters[i];
-            if (parameter.Grad is { } gradient)
+            if (parameters[i].Grad is { } gradient)
             {
-                var state = states[i] ??= NewState(parameter);
-                Update(parameter, gradient, groupOf[i], state, state.Steps + 1);
-                state.Steps++;
-                parameter.LiveStorage.Written(Name);
+                (moving[count], gradients[count], movingGroups[count]) = (parameters[i], gradient, groupOf[i]);
+                movingStates[count++] = states[i] ??= NewState(parameters[i]);
             }
         }
+        for (int begin = 0, end; begin < count; begin = end)
+        {
+            end = begin + 1;
+            while (end < count && GoTogether(begin, end))
+            {
+                end++;
+            }
+            Update(moving.AsSpan(begin, end - begin), gradients.AsSpan(begin, end - begin), movingGroups[begin],
+                movingStates.AsSpan(begin, end - begin), movingStates[begin].Steps + 1);
+            for (var i = begin; i < end; i++)
+            {
+                movingStates[i].Steps++;
+                moving[i].LiveStorage.Written(Name);
+            }
+        }
+        Array.Clear(gradients, 0, count);
     }
 
-    /// <summary>Updates one parameter in place. Gradients are not recorded meanwhile.</summary>
-    /// <param name="parameter">The parameter.</param>
-    /// <param name="gradient">Its gradient; left as it is.</param>
-    /// <param name="group">Its group, with the learning rate and the weight decay.</param>
-    /// <param name="state">Its state, updated in place.</param>
-    /// <param name="step">Number of this step of the parameter, from 1.</param>
-    protected abstract void Update(Tensor parameter, Tensor gradient, ParamGroup group, OptimizerState state, long step);
+    /// <summary>Updates parameters in place. Gradients are not recorded meanwhile.</summary>
+    /// <param name="parameters">Parameters of one group and on one device that have seen as many steps as each other.</param>
+    /// <param name="gradients">Their gradients; left as they are.</param>
+    /// <param name="group">Their group, with the learning rate and the weight decay.</param>
+    /// <param name="states">Their states, updated in place.</param>
+    /// <param name="step">Number of this step of the parameters, from 1.</param>
+    protected abstract void Update(
+        ReadOnlySpan<Tensor> parameters, ReadOnlySpan<Tensor> gradients, ParamGroup group, ReadOnlySpan<OptimizerState> states, long step);
+
+    /// <summary>The views of all parameters, then of all gradients, then of the first state of each, and so on. They are valid as long as
+    /// the tensors live, which this optimiser holds until the step ends.</summary>
+    private protected ReadOnlySpan<HyTensor> Views(
+        ReadOnlySpan<Tensor> parameters, ReadOnlySpan<Tensor> gradients, ReadOnlySpan<OptimizerState> states)
+    {
+        var (count, kept) = (parameters.Length, StateNames.Count);
+        if (views.Length < (2 + kept) * count)
+        {
+            views = new HyTensor[(2 + kept) * count];
+        }
+        for (var i = 0; i < count; i++)
+        {
+            views[i] = parameters[i].GetPinnableReference();
+            views[count + i] = gradients[i].GetPinnableReference();
+            for (var k = 0; k < kept; k++)
+            {
+                views[(2 + k) * count + i] = states[i].Tensors[k].GetPinnableReference();
+            }
+        }
+        return views;
+    }
+
+    private bool GoTogether(int first, int other) =>
+        ReferenceEquals(movingGroups[first], movingGroups[other]) && movingStates[first].Steps == movingStates[other].Steps
+        && ReferenceEquals(moving[first].Device, moving[other].Device);
 
     private OptimizerState NewState(Tensor parameter)
     {

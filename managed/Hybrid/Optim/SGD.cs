@@ -9,6 +9,8 @@ namespace Hybrid.Optim;
 /// </summary>
 public sealed class SGD : Optimizer
 {
+    private static readonly string[] Buffer = ["momentum_buffer"];
+
     private readonly double momentum;
     private readonly double dampening;
     private readonly bool nesterov;
@@ -45,10 +47,11 @@ public sealed class SGD : Optimizer
     }
 
     /// <inheritdoc/>
-    protected override IReadOnlyList<string> StateNames => momentum == 0 ? [] : ["momentum_buffer"];
+    protected override IReadOnlyList<string> StateNames => momentum == 0 ? [] : Buffer;
 
     /// <inheritdoc/>
-    protected override unsafe void Update(Tensor parameter, Tensor gradient, ParamGroup group, OptimizerState state, long step)
+    protected override unsafe void Update(
+        ReadOnlySpan<Tensor> parameters, ReadOnlySpan<Tensor> gradients, ParamGroup group, ReadOnlySpan<OptimizerState> states, long step)
     {
         var settings = new HySgdParams
         {
@@ -59,10 +62,10 @@ public sealed class SGD : Optimizer
             Nesterov = nesterov ? 1 : 0,
             FirstStep = step == 1 ? 1 : 0,
         };
-        var buffer = momentum == 0 ? null : state.Tensors[0];
-        fixed (HyTensor* p = parameter, g = gradient, b = buffer)
+        var n = parameters.Length;
+        fixed (HyTensor* views = Views(parameters, gradients, states))
         {
-            Native.SgdStep(parameter.Device.Handle, &settings, p, g, b);
+            Native.SgdStep(parameters[0].Device.Handle, &settings, n, views, views + n, momentum == 0 ? null : views + 2 * n);
         }
     }
 }

@@ -650,13 +650,14 @@ typedef struct hy_sgd_params {
     int32_t first_step;    /**< Not 0 when the momentum buffer holds nothing yet: it becomes the gradient. */
 } hy_sgd_params;
 
-/** One step of stochastic gradient descent with momentum.
- *  @param p           learning rate and the like
- *  @param param   floating, contiguous or not; updated in place
- *  @param grad    like param
- *  @param buffer  momentum, like param, updated in place; may be NULL when momentum is 0
+/** One step of stochastic gradient descent with momentum, of many parameters at once.
+ *  @param p       learning rate and the like
+ *  @param count   how many parameters, 0 or more
+ *  @param param   `count` views, floating, contiguous or not; updated in place
+ *  @param grad    `count` views, each like its parameter
+ *  @param buffer  the momenta: `count` views, each like its parameter, updated in place; may be NULL when momentum is 0
  */
-HY_API hy_status hy_sgd_step(hy_device *device, const hy_sgd_params *p, const hy_tensor *param, const hy_tensor *grad, const hy_tensor *buffer);
+HY_API hy_status hy_sgd_step(hy_device *device, const hy_sgd_params *p, int64_t count, const hy_tensor *param, const hy_tensor *grad, const hy_tensor *buffer);
 
 /** Parameters of Adam (Kingma and Ba, 2015) and AdamW (Loshchilov and Hutter, 2019); names and meaning are those of PyTorch's. */
 typedef struct hy_adam_params {
@@ -669,14 +670,15 @@ typedef struct hy_adam_params {
     int64_t step;          /**< Number of this step, from 1. */
 } hy_adam_params;
 
-/** One step of Adam or AdamW.
+/** One step of Adam or AdamW, of many parameters at once.
  *  @param p           learning rate and the like
- *  @param param       floating; updated in place
- *  @param grad        like param
- *  @param exp_avg     first moment, like param, updated in place; zeros at first
- *  @param exp_avg_sq  second moment, likewise
+ *  @param count       how many parameters, 0 or more
+ *  @param param       `count` views, floating, contiguous or not; updated in place
+ *  @param grad        `count` views, each like its parameter
+ *  @param exp_avg     the first moments: `count` views, each like its parameter, updated in place; zeros at first
+ *  @param exp_avg_sq  the second moments, likewise
  */
-HY_API hy_status hy_adam_step(hy_device *device, const hy_adam_params *p, const hy_tensor *param, const hy_tensor *grad, const hy_tensor *exp_avg, const hy_tensor *exp_avg_sq);
+HY_API hy_status hy_adam_step(hy_device *device, const hy_adam_params *p, int64_t count, const hy_tensor *param, const hy_tensor *grad, const hy_tensor *exp_avg, const hy_tensor *exp_avg_sq);
 
 #ifdef __cplusplus
 }

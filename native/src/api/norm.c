@@ -106,40 +106,56 @@ hy_status hy_mse(hy_device *device, int32_t reduction, const hy_tensor *x, const
     HY_DISPATCH(mse, reduction, x, target, loss, grad);
 }
 
-/* What an optimiser keeps for a parameter: like it, and updated in place. */
-static hy_status check_state(const hy_call *call, const char *what, const hy_tensor *t, const hy_tensor *param)
+/* An array of views, whose i-th is like the i-th parameter. */
+static hy_status check_like_param(const hy_call *call, const char *what, const hy_tensor *t, const hy_tensor *param, bool updated)
 {
-    HY_TRY(hy_check_output(call, what, t, HY_ONLY(param->dtype)));
+    if (updated) HY_TRY(hy_check_output(call, what, t, HY_ONLY(param->dtype)));
+    else HY_TRY(hy_check_input(call, what, t, HY_ONLY(param->dtype)));
     return hy_check_same_shape(call, what, t, "the parameter", param);
 }
 
-static hy_status check_gradient(const hy_call *call, const hy_tensor *grad, const hy_tensor *param)
+/* The parameters and their gradients. */
+static hy_status check_gradients(const hy_call *call, int64_t count, const hy_tensor *param, const hy_tensor *grad)
 {
-    HY_TRY(hy_check_output(call, "parameter", param, HY_SET_FLOATING));
-    HY_TRY(hy_check_input(call, "gradient", grad, HY_ONLY(param->dtype)));
-    return hy_check_same_shape(call, "gradient", grad, "the parameter", param);
+    HY_TRY(hy_check_integer(call, "count", count, 0, INT64_MAX));
+    if (count > 0) HY_TRY(hy_check_pointer(call, "parameter", param));
+    if (count > 0) HY_TRY(hy_check_pointer(call, "gradient", grad));
+    for (int64_t i = 0; i < count; i++) {
+        HY_TRY(hy_check_output(call, "parameter", param + i, HY_SET_FLOATING));
+        HY_TRY(check_like_param(call, "gradient", grad + i, param + i, false));
+    }
+    return HY_OK;
 }
 
-hy_status hy_sgd_step(hy_device *device, const hy_sgd_params *p, const hy_tensor *param, const hy_tensor *grad, const hy_tensor *buffer)
+/* What an optimiser keeps for the parameters. */
+static hy_status check_states(const hy_call *call, const char *what, int64_t count, const hy_tensor *state, const hy_tensor *param)
+{
+    if (count > 0) HY_TRY(hy_check_pointer(call, what, state));
+    for (int64_t i = 0; i < count; i++) HY_TRY(check_like_param(call, what, state + i, param + i, true));
+    return HY_OK;
+}
+
+hy_status hy_sgd_step(hy_device *device, const hy_sgd_params *p, int64_t count, const hy_tensor *param, const hy_tensor *grad,
+                      const hy_tensor *buffer)
 {
     HY_CALL("sgd_step", NULL);
     HY_TRY(hy_check_pointer(&call, "the parameters", p));
-    HY_TRY(check_gradient(&call, grad, param));
+    HY_TRY(check_gradients(&call, count, param, grad));
     if (!buffer && p->momentum != 0) return hy_refuse(&call, HY_BAD_ARGUMENT, "momentum is %g, but the buffer is NULL", p->momentum);
-    if (buffer) HY_TRY(check_state(&call, "buffer", buffer, param));
-    HY_DISPATCH(sgd_step, p, param, grad, buffer);
+    if (buffer) HY_TRY(check_states(&call, "buffer", count, buffer, param));
+    HY_DISPATCH(sgd_step, p, count, param, grad, buffer);
 }
 
-hy_status hy_adam_step(hy_device *device, const hy_adam_params *p, const hy_tensor *param, const hy_tensor *grad, const hy_tensor *exp_avg,
-                       const hy_tensor *exp_avg_sq)
+hy_status hy_adam_step(hy_device *device, const hy_adam_params *p, int64_t count, const hy_tensor *param, const hy_tensor *grad,
+                       const hy_tensor *exp_avg, const hy_tensor *exp_avg_sq)
 {
     HY_CALL("adam_step", NULL);
     HY_TRY(hy_check_pointer(&call, "the parameters", p));
     HY_TRY(hy_check_range(&call, "beta1", p->beta1, 0, 1));
     HY_TRY(hy_check_range(&call, "beta2", p->beta2, 0, 1));
     HY_TRY(hy_check_integer(&call, "step", p->step, 1, INT64_MAX));
-    HY_TRY(check_gradient(&call, grad, param));
-    HY_TRY(check_state(&call, "first moment", exp_avg, param));
-    HY_TRY(check_state(&call, "second moment", exp_avg_sq, param));
-    HY_DISPATCH(adam_step, p, param, grad, exp_avg, exp_avg_sq);
+    HY_TRY(check_gradients(&call, count, param, grad));
+    HY_TRY(check_states(&call, "first moment", count, exp_avg, param));
+    HY_TRY(check_states(&call, "second moment", count, exp_avg_sq, param));
+    HY_DISPATCH(adam_step, p, count, param, grad, exp_avg, exp_avg_sq);
 }

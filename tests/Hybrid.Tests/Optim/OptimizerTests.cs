@@ -119,6 +119,32 @@ public class OptimizerTests
         });
     }
 
+    // Parameters are updated together where they have taken as many steps; momentum and bias correction show when they are not kept apart.
+    [Test]
+    public void ParametersThatJoinLaterTakeTheirOwnSteps([Values] bool adam)
+    {
+        Optimizer Make(params Tensor[] w) => adam ? new Adam(w, 0.05) : new SGD(w, 0.05, momentum: 0.9);
+        Tensor[] Weights() => [.. Enumerable.Range(1, 4).Select(n => Tensor.Full([n], (double)n, DType.Float64).RequiresGrad_())];
+        var (together, apart) = (Weights(), Weights());
+        var optimizer = Make(together);
+        var optimizers = apart.Select(w => Make(w)).ToArray();
+        for (var step = 0; step < 6; step++)
+        {
+            for (var i = 0; i < 4; i++)
+            {
+                // The third joins at step 2, and the second is left out at step 4.
+                var grad = (i == 2 && step < 2) || (i == 1 && step == 4) ? null : Tensor.Full([i + 1], 0.3 * step - i, DType.Float64);
+                (together[i].Grad, apart[i].Grad) = (grad, grad);
+                optimizers[i].Step();
+            }
+            optimizer.Step();
+            for (var i = 0; i < 4; i++)
+            {
+                Assert.That(together[i].ToArray<double>(), Is.EqualTo(apart[i].ToArray<double>()), $"parameter {i}, step {step}");
+            }
+        }
+    }
+
     [Test]
     public void GroupsHaveTheirOwnLearningRateAndDecay()
     {

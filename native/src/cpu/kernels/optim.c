@@ -1,8 +1,54 @@
-/* Optimiser steps, each in one pass over its tensors. */
+/* Optimiser steps, each in one pass over all of its tensors. */
 #include <math.h>
 
 #include "cpu/kernels/kernels.h"
+#include "cpu/kernels/numbers.h"
 #include "cpu/kernels/walk.h"
+
+/* A step of many parameters: `operands` arrays of `count` tensors, of which the first `outputs` are updated. */
+typedef struct steps {
+    hy_walk_kernel kernel[2]; /* of float32 and float64 */
+    const void *context;
+    int outputs, operands;
+    int64_t count;
+    const hy_tensor *tensors[HY_WALK_OPERANDS];
+} steps;
+
+/* Elements [begin, end) of parameter i. */
+static void step_one(const steps *s, int64_t i, int64_t begin, int64_t end)
+{
+    const hy_tensor *operands[HY_WALK_OPERANDS] = {s->tensors[0] + i};
+    for (int o = 1; o < s->operands; o++) operands[o] = s->tensors[o] + i;
+    const hy_walk_kernel kernel = s->kernel[operands[0]->dtype != HY_FLOAT32];
+    if (hy_walk_is_flat(hy_numel(operands[0]), s->operands, operands)) {
+        void *data[HY_WALK_OPERANDS];
+        for (int o = 0; o < s->operands; o++) data[o] = (char *)operands[o]->data + begin * hy_dtype_size(operands[o]->dtype);
+        kernel(data, end - begin, s->context);
+        return;
+    }
+    hy_walk w;
+    hy_walk_prepare(&w, s->outputs, s->operands, operands);
+    w.kernel = kernel, w.context = s->context, w.update = true;
+    hy_walk_rows(&w, begin, end);
+}
+
+/* The parameters are one long vector, so that tasks are cut by size alone, and many small ones share a task. */
+static void step_range(void *context, int64_t begin, int64_t end)
+{
+    const steps *s = context;
+    for (int64_t i = 0, first = 0; i < s->count && first < end; i++) {
+        const int64_t n = hy_numel(s->tensors[0] + i), from = hy_max(begin - first, 0), to = hy_min(end - first, n);
+        if (from < to) step_one(s, i, from, to);
+        first += n;
+    }
+}
+
+static void step_all(steps *s)
+{
+    int64_t elements = 0;
+    for (int64_t i = 0; i < s->count; i++) elements += hy_numel(s->tensors[0] + i);
+    hy_parallel_for(elements, HY_WALK_GRAIN, step_range, s);
+}
 
 /* The same step for one dtype: constants are rounded once, outside the loop. */
 #define SGD_KERNEL(suffix, T)                                                                       \
@@ -34,16 +80,16 @@
 SGD_KERNEL(f32, float)
 SGD_KERNEL(f64, double)
 
-static hy_status sgd_step(hy_device *device, const hy_sgd_params *p, const hy_tensor *param, const hy_tensor *grad, const hy_tensor *buffer)
+static hy_status sgd_step(hy_device *device, const hy_sgd_params *p, int64_t count, const hy_tensor *param, const hy_tensor *grad,
+                          const hy_tensor *buffer)
 {
-    bool single = param->dtype == HY_FLOAT32;
+    (void)device;
     if (p->momentum == 0) {
-        const hy_tensor *operands[] = {param, grad};
-        return hy_walk_run(single ? sgd_plain_f32 : sgd_plain_f64, p, 1, true, 2, operands);
+        step_all(&(steps){{sgd_plain_f32, sgd_plain_f64}, p, 1, 2, count, {param, grad}});
     } else {
-        const hy_tensor *operands[] = {param, buffer, grad};
-        return hy_walk_run(single ? sgd_momentum_f32 : sgd_momentum_f64, p, 2, true, 3, operands);
+        step_all(&(steps){{sgd_momentum_f32, sgd_momentum_f64}, p, 2, 3, count, {param, buffer, grad}});
     }
+    return HY_OK;
 }
 
 typedef struct adam {
@@ -76,17 +122,17 @@ typedef struct adam {
 ADAM_KERNEL(f32, float, sqrtf)
 ADAM_KERNEL(f64, double, sqrt)
 
-static hy_status adam_step(hy_device *device, const hy_adam_params *p, const hy_tensor *param, const hy_tensor *grad,
-                           const hy_tensor *exp_avg,
-                           const hy_tensor *exp_avg_sq)
+static hy_status adam_step(hy_device *device, const hy_adam_params *p, int64_t count, const hy_tensor *param, const hy_tensor *grad,
+                           const hy_tensor *exp_avg, const hy_tensor *exp_avg_sq)
 {
+    (void)device;
     const adam a = {
         .beta1 = p->beta1, .beta2 = p->beta2, .eps = p->eps,
         .shrink = p->decoupled ? 1 - p->learning_rate * p->weight_decay : 1, .decay = p->decoupled ? 0 : p->weight_decay,
         .step = p->learning_rate / (1 - pow(p->beta1, (double)p->step)), .correction = 1 - pow(p->beta2, (double)p->step),
     };
-    const hy_tensor *operands[] = {param, exp_avg, exp_avg_sq, grad};
-    return hy_walk_run(param->dtype == HY_FLOAT32 ? adam_f32 : adam_f64, &a, 3, true, 4, operands);
+    step_all(&(steps){{adam_f32, adam_f64}, &a, 3, 4, count, {param, exp_avg, exp_avg_sq, grad}});
+    return HY_OK;
 }
 
 void HY_ISA(hy_fill_optim)(hy_backend *backend)

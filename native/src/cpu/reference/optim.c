@@ -4,8 +4,7 @@
 #include "cpu/reference/access.h"
 #include "cpu/reference/reference.h"
 
-static hy_status reference_sgd_step(hy_device *device, const hy_sgd_params *p, const hy_tensor *param, const hy_tensor *grad,
-                                    const hy_tensor *buffer)
+static void sgd(const hy_sgd_params *p, const hy_tensor *param, const hy_tensor *grad, const hy_tensor *buffer)
 {
     for (hy_walk w = HY_WALK(param, param, grad, buffer); w.left > 0; hy_walk_next(&w)) {
         const double value = hy_load(param, w.at[0]);
@@ -17,11 +16,16 @@ static hy_status reference_sgd_step(hy_device *device, const hy_sgd_params *p, c
         }
         hy_store(param, w.at[0], value - p->learning_rate * step);
     }
+}
+
+static hy_status reference_sgd_step(hy_device *device, const hy_sgd_params *p, int64_t count, const hy_tensor *param, const hy_tensor *grad,
+                                    const hy_tensor *buffer)
+{
+    for (int64_t i = 0; i < count; i++) sgd(p, param + i, grad + i, buffer ? buffer + i : NULL);
     return HY_OK;
 }
 
-static hy_status reference_adam_step(hy_device *device, const hy_adam_params *p, const hy_tensor *param, const hy_tensor *grad,
-                                     const hy_tensor *exp_avg, const hy_tensor *exp_avg_sq)
+static void adam(const hy_adam_params *p, const hy_tensor *param, const hy_tensor *grad, const hy_tensor *exp_avg, const hy_tensor *exp_avg_sq)
 {
     const double correction1 = 1 - pow(p->beta1, (double)p->step), correction2 = 1 - pow(p->beta2, (double)p->step);
     for (hy_walk w = HY_WALK(param, param, grad, exp_avg, exp_avg_sq); w.left > 0; hy_walk_next(&w)) {
@@ -34,6 +38,12 @@ static hy_status reference_adam_step(hy_device *device, const hy_adam_params *p,
         hy_store(exp_avg_sq, w.at[3], v);
         hy_store(param, w.at[0], value - p->learning_rate * (m / correction1) / (sqrt(v / correction2) + p->eps));
     }
+}
+
+static hy_status reference_adam_step(hy_device *device, const hy_adam_params *p, int64_t count, const hy_tensor *param, const hy_tensor *grad,
+                                     const hy_tensor *exp_avg, const hy_tensor *exp_avg_sq)
+{
+    for (int64_t i = 0; i < count; i++) adam(p, param + i, grad + i, exp_avg + i, exp_avg_sq + i);
     return HY_OK;
 }
 
