@@ -18,7 +18,7 @@ help() {
 ./build.sh bench      measure beside TorchSharp: bench [--filter TEXT] [--json FILE] [--alone: without TorchSharp]
 ./build.sh sanitize   run the native tests under the address, undefined-behaviour and thread sanitizers
 ./build.sh cross      build the native core for arm64 Linux and run its tests under emulation
-./build.sh openblas   build the native core with OpenBLAS and test the matrix products both ways
+./build.sh variants   build the native core with OpenBLAS and with its AVX-512 kernels lowered to AVX2, and test both
 ./build.sh clean      delete everything that was built
 ./build.sh help       list the commands
 EOF
@@ -45,8 +45,8 @@ missing_cross_packages() {
   [[ -d /usr/src/googletest ]] || echo googletest
 }
 
-# And for ./build.sh openblas.
-missing_openblas_packages() {
+# And for ./build.sh variants.
+missing_variants_packages() {
   compgen -G '/usr/lib/*/openblas-serial/libopenblas.a' >/dev/null || echo libopenblas-serial-dev
 }
 
@@ -139,12 +139,13 @@ cross() {
   ctest --test-dir $directory --output-on-failure -j "$(nproc)" --progress --exclude-regex '^Parallel.AForkedChild'
 }
 
-openblas() {
-  local directory=build/openblas
-  cmake -S . -B $directory -G Ninja -DHYBRID_OPENBLAS=ON >/dev/null
+# What the ordinary build leaves out, in one build: OpenBLAS, and AVX-512 where the machine lacks it.
+variants() {
+  local directory=build/variants
+  cmake -S . -B $directory -G Ninja -DHYBRID_OPENBLAS=ON -DHYBRID_AVX512_LOWERED=ON >/dev/null
   cmake --build $directory --target hybrid_tests -- --quiet
-  echo "The matrix products' tests, with OpenBLAS:"
-  ctest --test-dir $directory --output-on-failure -j "$(nproc)" --progress --tests-regex '^Gemm|Matmul'
+  echo "The matrix products with OpenBLAS, and the AVX-512 kernels lowered to AVX2:"
+  ctest --test-dir $directory --output-on-failure -j "$(nproc)" --progress --tests-regex 'avx512|Matmul|^(Gemm|Conv|Winograd)\.'
 }
 
 command=${1:-build}
@@ -168,8 +169,8 @@ case $command in
     install_missing; sanitize ;;
   cross)
     install_missing missing_cross_packages; cross ;;
-  openblas)
-    install_missing missing_openblas_packages; openblas ;;
+  variants)
+    install_missing missing_variants_packages; variants ;;
   clean)
     rm -rf build artifacts
     find . -type d \( -name bin -o -name obj \) -prune -exec rm -rf {} + ;;

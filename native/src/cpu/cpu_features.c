@@ -41,7 +41,12 @@ void hy_cpu_detect(hy_cpu_features *features)
     bool ymm = (xcr0 & 0x06) == 0x06, zmm = (xcr0 & 0xE6) == 0xE6;
     bool v2 = all(c1, bit_SSE3 | bit_SSSE3 | bit_SSE4_1 | bit_SSE4_2 | bit_POPCNT);
     features->avx2 = v2 && ymm && all(c1, bit_AVX | bit_FMA | bit_F16C | bit_MOVBE) && all(b7, bit_AVX2 | bit_BMI | bit_BMI2) && all(c81, bit_LZCNT);
+#  ifdef HY_AVX512_LOWERED
+    features->avx512 = features->avx2;
+    (void)zmm;
+#  else
     features->avx512 = features->avx2 && zmm && all(b7, bit_AVX512F | bit_AVX512BW | bit_AVX512CD | bit_AVX512DQ | bit_AVX512VL);
+#  endif
 
     uint32_t brand[12] = {0};
     if (__get_cpuid_max(0x80000000, NULL) >= 0x80000004)

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#if defined(__AVX512F__)
+#if HY_ISA_avx512
 #define HY_VECTOR_BYTES 64
 #elif defined(__AVX__)
 #define HY_VECTOR_BYTES 32
