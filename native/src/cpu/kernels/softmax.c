@@ -21,7 +21,7 @@ static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 #define FOR_PIECES(n) for (int64_t at = 0, m = smaller(n, PIECE); at < (n); at += m, m = smaller((n) - at, PIECE))
 
 /* e^x for x <= 0. */
-#define EXP_BELOW_f32 hy_exp_belowf_
+#define EXP_BELOW_f32 hy_expf_
 #define EXP_BELOW_f64 hy_exp_
 
 #define SOFTMAX_KERNELS(suffix, T)                                                                                \

@@ -16,6 +16,8 @@ static inline double hy_sin(double x) { return sin(x); }
 static inline double hy_cos(double x) { return cos(x); }
 static inline double hy_tanh(double x) { return tanh(x); }
 static inline double hy_erf(double x) { return erf(x); }
+static inline double hy_normal_cdf(double x) { return 0.5 * erfc(x * -0.70710678118654752); }
+static inline double hy_softplus(double x) { return (x < 0 ? 0 : x) + log1p(exp(x < 0 ? x : -x)); }
 static inline double hy_pow(double a, double b) { return pow(a, b); }
 static inline double hy_sigmoid(double x) { return 1 / (1 + exp(-x)); }
 static inline double hy_minimum(double a, double b) { return a < b || a != a ? a : b; }

@@ -1,0 +1,3 @@
+/* The bounds of functions.h. */
+#define HY_DEFINE_BOUNDS
+#include "core/functions.h"
