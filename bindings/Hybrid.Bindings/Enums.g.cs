@@ -55,6 +55,15 @@ public enum HyDtype
 
     /// <summary>One byte, 0 or 1.</summary>
     Bool = 5,
+
+    /// <summary>The upper half of a float32: 8 bits of exponent, 8 of precision; 2 bytes.</summary>
+    Bfloat16 = 6,
+
+    /// <summary>IEEE 754 half precision: 5 bits of exponent, 11 of precision; 2 bytes.</summary>
+    Float16 = 7,
+
+    /// <summary>Signed 8-bit integer: quantised weights. Only what says so takes it.</summary>
+    Int8 = 8,
 }
 
 /// <summary>The kind of a device.</summary>

@@ -119,7 +119,7 @@ public static unsafe partial class Native
     /// <summary>y = value.</summary>
     /// <param name="device">the device</param>
     /// <param name="value">cast to y's dtype as <see cref="Native.Copy"/> does</param>
-    /// <param name="y">any dtype</param>
+    /// <param name="y">any dtype, int8 too</param>
     public static void Fill(HyDevice* device, double value, HyTensor* y) =>
         Status.Check(NativeMethods.hy_fill(device, value, y));
 
@@ -131,7 +131,7 @@ public static unsafe partial class Native
     public static void Arange(HyDevice* device, double start, double step, HyTensor* y) =>
         Status.Check(NativeMethods.hy_arange(device, start, step, y));
 
-    /// <summary>y = uniform random numbers in [low, high). Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011): element i in row-major order reads the counter (offset + i), whatever the strides, so that the numbers depend on seed and offset alone. float32 uses 24 random bits, float64 53.</summary>
+    /// <summary>y = uniform random numbers in [low, high). Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011): element i in row-major order reads the counter (offset + i), whatever the strides, so that the numbers depend on seed and offset alone. float32 uses 24 random bits, float64 53; the 16-bit types round float32's numbers, so that <c>high</c> itself may come out.</summary>
     /// <param name="device">the device</param>
     /// <param name="seed">the Philox key</param>
     /// <param name="offset">counter of the first element; a caller that draws n elements next continues at offset + n</param>
@@ -253,7 +253,7 @@ public static unsafe partial class Native
     /// <summary>y = condition ? a : b, all three broadcast to y.</summary>
     /// <param name="device">the device</param>
     /// <param name="condition">bool</param>
-    /// <param name="a">any dtype</param>
+    /// <param name="a">any dtype, int8 too</param>
     /// <param name="b">dtype of a</param>
     /// <param name="y">dtype of a; exactly the broadcast shape</param>
     public static void Where(HyDevice* device, HyTensor* condition, HyTensor* a, HyTensor* b, HyTensor* y) =>
@@ -261,8 +261,8 @@ public static unsafe partial class Native
 
     /// <summary>y = x, cast to y's dtype: as a C cast does, saturating where C leaves it undefined (NaN to an integer gives 0); to bool is x != 0. Any strides on both sides, so this also gathers a strided view or fills one.</summary>
     /// <param name="device">the device</param>
-    /// <param name="x">any dtype; broadcast to y's shape</param>
-    /// <param name="y">any dtype</param>
+    /// <param name="x">any dtype, int8 too; broadcast to y's shape</param>
+    /// <param name="y">any dtype, int8 too</param>
     public static void Copy(HyDevice* device, HyTensor* x, HyTensor* y) =>
         Status.Check(NativeMethods.hy_copy(device, x, y));
 
@@ -307,7 +307,7 @@ public static unsafe partial class Native
     /// <param name="a">[..., M, K], floating; leading axes broadcast</param>
     /// <param name="b">[..., K, N]; leading axes broadcast</param>
     /// <param name="bias">[N], added to every row; may be NULL</param>
-    /// <param name="activation"><see cref="Constants.NoActivation"/> or HY_ACTIVATION(op); the same bits as <see cref="Native.Unary"/> afterwards</param>
+    /// <param name="activation"><see cref="Constants.NoActivation"/> or HY_ACTIVATION(op); the same bits as <see cref="Native.Unary"/> afterwards (but for the 16-bit types, which round once)</param>
     /// <param name="y">[..., M, N], exactly the broadcast leading axes; K = 0 gives the bias or zeros</param>
     public static void Matmul(HyDevice* device, HyTensor* a, HyTensor* b, HyTensor* bias, int activation, HyTensor* y) =>
         Status.Check(NativeMethods.hy_matmul(device, a, b, bias, activation, y));
@@ -431,7 +431,7 @@ public static unsafe partial class Native
 
     /// <summary>y[i][j][k] = x[i][index[i][j][k]][k] along <c>axis</c>: PyTorch's gather.</summary>
     /// <param name="device">the device</param>
-    /// <param name="x">any dtype</param>
+    /// <param name="x">any dtype, int8 too</param>
     /// <param name="axis">0 to ndim - 1</param>
     /// <param name="index">int64, as many axes as x, no extent beyond x's except on <c>axis</c>; values from 0 to x's extent - 1</param>
     /// <param name="y">dtype of x, shape of index</param>
@@ -451,7 +451,7 @@ public static unsafe partial class Native
 
     /// <summary>y = the slices of x along <c>axis</c> that a one-dimensional index names: PyTorch's index_select.</summary>
     /// <param name="device">the device</param>
-    /// <param name="x">any dtype</param>
+    /// <param name="x">any dtype, int8 too</param>
     /// <param name="axis">0 to ndim - 1</param>
     /// <param name="index">int64, [n]; values from 0 to x's extent - 1</param>
     /// <param name="y">dtype of x; x's shape with extent n on <c>axis</c></param>

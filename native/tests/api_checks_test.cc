@@ -39,8 +39,8 @@ TEST(Checks, RandomParameters)
     Arguments("hy_random_integers").dtype(0, HY_INT32).set(span(0, INT64_C(1) << 32)).expect_refused(HY_BAD_ARGUMENT, "int32");
     Arguments("hy_random_integers").dtype(0, HY_FLOAT32).set(span(0, (1 << 24) + 2)).expect_refused(HY_BAD_ARGUMENT, "float32");
     Arguments("hy_random_integers").dtype(0, HY_BOOL).expect_refused(HY_BAD_DTYPE);
-    Arguments("hy_random_uniform").dtype(0, HY_INT64).expect_refused(HY_BAD_DTYPE, "expected float32 or float64");
-    Arguments("hy_arange").dtype(0, HY_BOOL).expect_refused(HY_BAD_DTYPE, "expected float32, float64, int32, int64 or uint8");
+    Arguments("hy_random_uniform").dtype(0, HY_INT64).expect_refused(HY_BAD_DTYPE, "expected float32, float64, bfloat16 or float16");
+    Arguments("hy_arange").dtype(0, HY_BOOL).expect_refused(HY_BAD_DTYPE, "expected float32, float64, int32, int64, uint8, bfloat16 or float16");
 }
 
 TEST(Checks, ElementwiseDtypesFollowTheRow)

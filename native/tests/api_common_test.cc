@@ -209,7 +209,7 @@ TEST(Checks, NumberOfAxes)
 
 TEST(Checks, UnknownDtypes)
 {
-    for (int32_t dtype : {-1, 6, INT32_MAX, INT32_MIN})
+    for (int32_t dtype : {-1, HY_INT8 + 1, INT32_MAX, INT32_MIN})
         spoil_each(HY_BAD_DTYPE, std::to_string(dtype), [=](hy_tensor &t) { t.dtype = dtype; });
 }
 

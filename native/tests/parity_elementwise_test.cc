@@ -9,9 +9,9 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-const std::vector<int32_t> kFloating = {HY_FLOAT32, HY_FLOAT64};
-const std::vector<int32_t> kNumbers = {HY_FLOAT32, HY_FLOAT64, HY_INT32, HY_INT64, HY_UINT8};
-const std::vector<int32_t> kAny = {HY_FLOAT32, HY_FLOAT64, HY_INT32, HY_INT64, HY_UINT8, HY_BOOL};
+const std::vector<int32_t> kFloating = {HY_FLOAT32, HY_FLOAT64, HY_BFLOAT16, HY_FLOAT16};
+const std::vector<int32_t> kNumbers = {HY_FLOAT32, HY_FLOAT64, HY_INT32, HY_INT64, HY_UINT8, HY_BFLOAT16, HY_FLOAT16};
+const std::vector<int32_t> kAny = {HY_FLOAT32, HY_FLOAT64, HY_INT32, HY_INT64, HY_UINT8, HY_BOOL, HY_BFLOAT16, HY_FLOAT16};
 
 const std::vector<double> kSpecial = {0.0, -0.0, 1, -1, kInfinity, -kInfinity, kNaN, 0.5,  -0.5, 1e-3,  -1e-3,
                                       2,   -2,   3, -7, 20,        -20,        100,  -100, 2.5,  1e-30, -1e-30};
@@ -44,7 +44,7 @@ protected:
             const Exactness e = exactness_of(i);
             // The reference in float64 is itself a chain of roundings.
             const double ulps = e.ulps + (dtype == HY_FLOAT64 && e.ulps > 0 ? 2 : 0);
-            const double smallest = dtype == HY_FLOAT32 ? 0x1p-149 : 0x1p-1074;
+            const double smallest = dtype == HY_FLOAT64 ? 0x1p-1074 : 0x1p-149;
             return epsilon(dtype) * (ulps * std::fabs(expected) + e.absolute) + ulps * smallest * e.denormal;
         };
     }
@@ -167,7 +167,7 @@ TEST_P(Elementwise, BinarySpecialValues)
 
 TEST_P(Elementwise, IntegersWrap)
 {
-    for (int32_t dtype : {HY_INT32, HY_INT64, HY_UINT8}) {
+    for (int32_t dtype : {HY_INT32, HY_INT64, HY_UINT8, HY_BFLOAT16, HY_FLOAT16}) {
         const double low = dtype == HY_INT64   ? -9e18
                            : dtype == HY_INT32 ? INT32_MIN
                                                : 0,

@@ -5,8 +5,8 @@ using namespace hybrid::testing;
 
 namespace {
 
-const std::vector<int32_t> kFloating = {HY_FLOAT32, HY_FLOAT64};
-const std::vector<int32_t> kAny = {HY_FLOAT32, HY_FLOAT64, HY_INT32, HY_INT64, HY_UINT8, HY_BOOL};
+const std::vector<int32_t> kFloating = {HY_FLOAT32, HY_FLOAT64, HY_BFLOAT16, HY_FLOAT16};
+const std::vector<int32_t> kAny = {HY_FLOAT32, HY_FLOAT64, HY_INT32, HY_INT64, HY_UINT8, HY_BOOL, HY_BFLOAT16, HY_FLOAT16};
 
 class Loss : public Parity {
 protected:
@@ -80,7 +80,7 @@ TEST_P(Loss, MeanSquaredError)
             for (int i = 0; i < 25 && !HasFatalFailure(); i++) {
                 const Shape shape = random_shape(random);
                 const bool with_grad = i % 4 != 3;
-                const double n = (double)count(shape), terms = reduction == HY_REDUCTION_none ? 1 : dtype == HY_FLOAT32 ? 32 : 32 + n / 2;
+                const double n = (double)count(shape), terms = reduction == HY_REDUCTION_none ? 1 : dtype != HY_FLOAT64 ? 32 : 32 + n / 2;
                 expect_parity(
                     {random_input(random, dtype, shape), random_input(random, dtype, shape),
                      random_output(random, dtype, reduction == HY_REDUCTION_none ? shape : Shape{}), random_output(random, dtype, shape)},
@@ -138,7 +138,7 @@ TEST_P(Index, Gather)
 
 TEST_P(Index, ScatterAdd) // in order, hence exactly
 {
-    for (int32_t dtype : {HY_FLOAT32, HY_FLOAT64, HY_INT32, HY_INT64})
+    for (int32_t dtype : {HY_FLOAT32, HY_FLOAT64, HY_INT32, HY_INT64, HY_BFLOAT16, HY_FLOAT16})
         for (int i = 0; i < 20 && !HasFatalFailure(); i++) {
             const Case c = random_case(true);
             expect_parity(
@@ -160,7 +160,7 @@ TEST_P(Index, IndexSelect)
 
 TEST_P(Index, IndexAdd)
 {
-    for (int32_t dtype : {HY_FLOAT32, HY_FLOAT64, HY_INT32, HY_INT64})
+    for (int32_t dtype : {HY_FLOAT32, HY_FLOAT64, HY_INT32, HY_INT64, HY_BFLOAT16, HY_FLOAT16})
         for (int i = 0; i < 20 && !HasFatalFailure(); i++) {
             const Case c = random_case(false);
             const Tensor index = random_index({c.picked[(size_t)c.axis]}, c.whole[(size_t)c.axis]);

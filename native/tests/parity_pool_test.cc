@@ -5,7 +5,7 @@ using namespace hybrid::testing;
 
 namespace {
 
-const std::vector<int32_t> kFloating = {HY_FLOAT32, HY_FLOAT64};
+const std::vector<int32_t> kFloating = {HY_FLOAT32, HY_FLOAT64, HY_BFLOAT16, HY_FLOAT16};
 
 class Pool : public Parity {
 protected:

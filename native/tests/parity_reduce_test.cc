@@ -5,7 +5,7 @@ using namespace hybrid::testing;
 
 namespace {
 
-const std::vector<int32_t> kFloating = {HY_FLOAT32, HY_FLOAT64};
+const std::vector<int32_t> kFloating = {HY_FLOAT32, HY_FLOAT64, HY_BFLOAT16, HY_FLOAT16};
 
 class Reduce : public Parity {
 protected:
@@ -52,7 +52,7 @@ TEST_P(Reduce, SumAndMean)
                 const Tensor x = random_input(random, dtype, full), y = random_output(random, dtype, reduced(full));
                 const Tensor scale = on_reference(op, x.magnitudes(), y);
                 // Pairwise in float32: 32 roundings at most touch a term. In float64 the reference's own naive sum counts too.
-                const double n = count(y.shape) ? (double)x.size() / (double)count(y.shape) : 0, c = dtype == HY_FLOAT32 ? 32 : 32 + n / 2;
+                const double n = count(y.shape) ? (double)x.size() / (double)count(y.shape) : 0, c = dtype != HY_FLOAT64 ? 32 : 32 + n / 2;
                 reduce(op, x, y, [&](size_t, int64_t k, double) { return c * epsilon(dtype) * scale.get(k); });
                 if (HasFatalFailure()) return;
             }
@@ -75,7 +75,7 @@ TEST_P(Reduce, Product)
 TEST_P(Reduce, MaximumAndMinimum)
 {
     for (int32_t op : {HY_REDUCE_max, HY_REDUCE_min})
-        for (int32_t dtype : {HY_FLOAT32, HY_FLOAT64, HY_INT32, HY_INT64, HY_UINT8, HY_BOOL})
+        for (int32_t dtype : {HY_FLOAT32, HY_FLOAT64, HY_INT32, HY_INT64, HY_UINT8, HY_BOOL, HY_BFLOAT16, HY_FLOAT16})
             for (int i = 0; i < 25; i++) {
                 const Shape full = shape(), small = reduced(full);
                 if (reduces_nothing(full, small)) continue;
@@ -86,7 +86,7 @@ TEST_P(Reduce, MaximumAndMinimum)
 
 TEST_P(Reduce, Integers)
 {
-    for (int32_t dtype : {HY_INT32, HY_INT64, HY_UINT8, HY_BOOL})
+    for (int32_t dtype : {HY_INT32, HY_INT64, HY_UINT8, HY_BOOL, HY_BFLOAT16, HY_FLOAT16})
         for (int i = 0; i < 25; i++) {
             const Shape full = shape();
             const bool small = dtype == HY_UINT8 || dtype == HY_BOOL;
@@ -128,7 +128,7 @@ TEST_P(Reduce, OverNothing)
 TEST_P(Reduce, ArgReduce)
 {
     for (int32_t maximum : {0, 1})
-        for (int32_t dtype : {HY_FLOAT32, HY_FLOAT64, HY_INT32, HY_INT64, HY_UINT8, HY_BOOL})
+        for (int32_t dtype : {HY_FLOAT32, HY_FLOAT64, HY_INT32, HY_INT64, HY_UINT8, HY_BOOL, HY_BFLOAT16, HY_FLOAT16})
             for (int i = 0; i < 30; i++) {
                 Shape full = shape();
                 if (full.empty()) full = {1};

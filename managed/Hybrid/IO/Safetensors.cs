@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Runtime.InteropServices;
 using Hybrid.Bindings;
 using Microsoft.Win32.SafeHandles;
 
@@ -16,8 +15,7 @@ public static class Safetensors
 
     /// <summary>Writes tensors to a file; beside it first, then renamed, so that no failure leaves half a file.</summary>
     /// <param name="path">The file; replaced when it exists.</param>
-    /// <param name="tensors">The tensors by name; their order is kept. Any device, any strides; float32, float64, int32, int64, uint8 and
-    /// bool.</param>
+    /// <param name="tensors">The tensors by name; their order is kept. Any device, any strides and dtype.</param>
     /// <param name="metadata">Free text to keep with them.</param>
     /// <exception cref="ArgumentException">A tensor is named <c>__metadata__</c>, or is null.</exception>
     /// <exception cref="IOException">The file can't be written.</exception>
@@ -48,7 +46,7 @@ public static class Safetensors
     }
 
     /// <summary>Reads all tensors of a file.</summary>
-    /// <param name="path">The file. F32, F64, I32, I64, U8 and BOOL are read as they are; F16 and BF16 widen to float32.</param>
+    /// <param name="path">The file. F32, F64, F16, BF16, I32, I64, I8, U8 and BOOL are read as they are.</param>
     /// <param name="device">Where the tensors shall live; <see cref="Device.Default"/> when null.</param>
     /// <returns>The tensors by name, in the order of the file's header.</returns>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
@@ -115,14 +113,7 @@ public static class Safetensors
         var tensor = Tensor.Empty(entry.Shape, entry.Type.DType, Device.Cpu);
         try
         {
-            if (entry.Type == StoredType.Half || entry.Type == StoredType.BFloat16)
-            {
-                ReadHalves(file, dataStart + entry.Begin, entry, tensor);
-            }
-            else
-            {
-                ReadBytes(file, dataStart + entry.Begin, entry, tensor);
-            }
+            ReadBytes(file, dataStart + entry.Begin, entry, tensor);
             if (device == Device.Cpu)
             {
                 return tensor;
@@ -150,28 +141,6 @@ public static class Safetensors
                 if (entry.Type.DType == DType.Bool && chunk.IndexOfAnyExceptInRange((byte)0, (byte)1) is var bad and >= 0)
                 {
                     throw new InvalidDataException($"tensor '{entry.Name}' holds {chunk[bad]} at {done + bad}, a BOOL is 0 or 1");
-                }
-            }
-        }
-    }
-
-    private static unsafe void ReadHalves(SafeFileHandle file, long position, SafetensorsEntry entry, Tensor tensor)
-    {
-        var total = (entry.End - entry.Begin) / 2;
-        var halves = new ushort[Math.Min(total, ChunkBytes / 2)];
-        fixed (HyTensor* view = tensor)
-        {
-            for (long done = 0; done < total; done += halves.Length)
-            {
-                var chunk = halves.AsSpan(0, (int)Math.Min(halves.Length, total - done));
-                ReadExactly(file, MemoryMarshal.AsBytes(chunk), position + done * 2);
-                var target = new Span<float>((float*)view->Data + done, chunk.Length);
-                for (var i = 0; i < chunk.Length; i++)
-                {
-                    // A bfloat16 is the upper half of a float32.
-                    target[i] = entry.Type == StoredType.Half
-                        ? (float)BitConverter.UInt16BitsToHalf(chunk[i])
-                        : BitConverter.UInt32BitsToSingle((uint)chunk[i] << 16);
                 }
             }
         }

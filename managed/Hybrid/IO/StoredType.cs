@@ -1,14 +1,11 @@
 namespace Hybrid.IO;
 
-/// <summary>A dtype of the safetensors format that Hybrid reads.</summary>
+/// <summary>A dtype of the safetensors format that Hybrid has.</summary>
 /// <param name="Name">Its name in the header.</param>
 /// <param name="Size">Bytes an element.</param>
-/// <param name="DType">The dtype that it is read as: the half-precision ones widen to float32.</param>
+/// <param name="DType">Hybrid's name for it.</param>
 internal sealed record StoredType(string Name, int Size, DType DType)
 {
-    public static readonly StoredType Half = new("F16", 2, DType.Float32);
-    public static readonly StoredType BFloat16 = new("BF16", 2, DType.Float32);
-
     private static readonly StoredType[] All =
     [
         new("F32", 4, DType.Float32),
@@ -17,8 +14,9 @@ internal sealed record StoredType(string Name, int Size, DType DType)
         new("I64", 8, DType.Int64),
         new("U8", 1, DType.UInt8),
         new("BOOL", 1, DType.Bool),
-        Half,
-        BFloat16,
+        new("F16", 2, DType.Float16),
+        new("BF16", 2, DType.BFloat16),
+        new("I8", 1, DType.Int8),
     ];
 
     /// <summary>The names of all, for messages.</summary>

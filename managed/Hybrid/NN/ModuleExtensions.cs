@@ -20,14 +20,14 @@ public static class ModuleExtensions
     /// objects.</summary>
     /// <typeparam name="T">The module's type.</typeparam>
     /// <param name="module">The module.</param>
-    /// <param name="dtype">float32 or float64.</param>
+    /// <param name="dtype">A floating dtype.</param>
     /// <returns>The module.</returns>
     /// <exception cref="DTypeException">The dtype is not floating.</exception>
     public static T To<T>(this T module, DType dtype) where T : Module
     {
         if (!dtype.IsFloating())
         {
-            throw new DTypeException($"Module.To: dtype is {dtype.Name()}, expected float32 or float64");
+            throw new DTypeException($"Module.To: dtype is {dtype.Name()}, expected a floating dtype");
         }
         module.ConvertTo(t => t.DType.IsFloating() ? t.To(dtype) : t);
         return module;

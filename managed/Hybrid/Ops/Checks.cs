@@ -6,7 +6,7 @@ internal static class Checks
     internal static void Floating(string op, Tensor x)
     {
         if (!x.DType.IsFloating())
-            throw new DTypeException($"{op}: input is {x.DType.Name()}; float32 or float64 was expected");
+            throw new DTypeException($"{op}: input is {x.DType.Name()}; a floating dtype was expected");
     }
 
     internal static void LikeInput(string op, Tensor x, Tensor target)

@@ -34,7 +34,7 @@ public sealed class ParamGroup
             if (!parameter.DType.IsFloating())
             {
                 throw new ArgumentException(
-                    $"ParamGroup: a tensor of shape {parameter.Shape} is {parameter.DType.Name()}, expected float32 or float64");
+                    $"ParamGroup: a tensor of shape {parameter.Shape} is {parameter.DType.Name()}, expected a floating dtype");
             }
         }
     }

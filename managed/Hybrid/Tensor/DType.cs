@@ -20,6 +20,15 @@ public enum DType
 
     /// <summary>One byte, 0 or 1: <c>bool</c>.</summary>
     Bool = 5,
+
+    /// <summary>The upper half of a float32, 2 bytes: <see cref="Hybrid.BFloat16"/>; computed with as float32, and rounded when stored.</summary>
+    BFloat16 = 6,
+
+    /// <summary>IEEE 754 half precision, 2 bytes: <see cref="Half"/>; computed with as float32, and rounded when stored.</summary>
+    Float16 = 7,
+
+    /// <summary>Signed 8-bit integer: <c>sbyte</c>; for quantised weights: stored, moved and cast, not calculated with.</summary>
+    Int8 = 8,
 }
 
 /// <summary>Questions about a <see cref="DType"/>, and the rules that choose one.</summary>
@@ -31,12 +40,13 @@ public static class DTypes
     {
         DType.Float64 or DType.Int64 => 8,
         DType.Float32 or DType.Int32 => 4,
+        DType.BFloat16 or DType.Float16 => 2,
         _ => 1,
     };
 
-    /// <summary>Whether the elements are float32 or float64: the types that carry gradients.</summary>
+    /// <summary>Whether the elements are float32, float64, bfloat16 or float16: the types that carry gradients.</summary>
     /// <param name="dtype">the element type</param>
-    public static bool IsFloating(this DType dtype) => dtype <= DType.Float64;
+    public static bool IsFloating(this DType dtype) => dtype <= DType.Float64 || dtype is DType.BFloat16 or DType.Float16;
 
     /// <summary>The name as it is printed: <c>float32</c>, <c>int64</c>, …</summary>
     /// <param name="dtype">the element type</param>
@@ -48,11 +58,17 @@ public static class DTypes
         DType.Int64 => "int64",
         DType.UInt8 => "uint8",
         DType.Bool => "bool",
+        DType.BFloat16 => "bfloat16",
+        DType.Float16 => "float16",
+        DType.Int8 => "int8",
         _ => $"dtype {(int)dtype}",
     };
 
+    /// <summary>The C# types that tensors hold, for messages.</summary>
+    internal const string ElementTypes = "float, double, int, long, byte, bool, BFloat16, Half or sbyte";
+
     /// <summary>The dtype that holds a C# type.</summary>
-    /// <typeparam name="T">float, double, int, long, byte or bool</typeparam>
+    /// <typeparam name="T">float, double, int, long, byte, bool, BFloat16, Half or sbyte</typeparam>
     /// <exception cref="DTypeException">Another type.</exception>
     public static DType Of<T>() where T : unmanaged
     {
@@ -80,7 +96,19 @@ public static class DTypes
         {
             return DType.Bool;
         }
-        throw new DTypeException($"A tensor holds float, double, int, long, byte or bool, not {typeof(T).Name}");
+        if (typeof(T) == typeof(BFloat16))
+        {
+            return DType.BFloat16;
+        }
+        if (typeof(T) == typeof(Half))
+        {
+            return DType.Float16;
+        }
+        if (typeof(T) == typeof(sbyte))
+        {
+            return DType.Int8;
+        }
+        throw new DTypeException($"A tensor holds {ElementTypes}, not {typeof(T).Name}");
     }
 
     /// <summary>The dtype that arithmetic between two tensors gives, as in PyTorch: the wider of the two, where every floating type is wider than
@@ -106,10 +134,16 @@ public static class DTypes
         return Promote(left, right);
     }
 
-    /// <summary>The wider of two dtypes; see <see cref="Promote(Tensor, Tensor)"/>.</summary>
+    /// <summary>The wider of two dtypes; see <see cref="Promote(Tensor, Tensor)"/>. Where neither holds the other, the narrowest that holds both:
+    /// float32 for bfloat16 and float16, int32 for uint8 and int8.</summary>
     /// <param name="a">one dtype</param>
     /// <param name="b">the other</param>
-    public static DType Promote(DType a, DType b) => Rank(a) >= Rank(b) ? a : b;
+    public static DType Promote(DType a, DType b) => (a, b) switch
+    {
+        (DType.BFloat16, DType.Float16) or (DType.Float16, DType.BFloat16) => DType.Float32,
+        (DType.UInt8, DType.Int8) or (DType.Int8, DType.UInt8) => DType.Int32,
+        _ => Rank(a) >= Rank(b) ? a : b,
+    };
 
     /// <summary>The dtype that arithmetic between a tensor and a C# number gives: the tensor's own, save that a broken number makes an integer
     /// tensor floating, and a whole one makes a bool tensor int64.</summary>
@@ -131,10 +165,11 @@ public static class DTypes
     static int Rank(DType dtype) => dtype switch
     {
         DType.Bool => 0,
-        DType.UInt8 => 1,
+        DType.UInt8 or DType.Int8 => 1,
         DType.Int32 => 2,
         DType.Int64 => 3,
-        DType.Float32 => 4,
-        _ => 5,
+        DType.BFloat16 or DType.Float16 => 4,
+        DType.Float32 => 5,
+        _ => 6,
     };
 }

@@ -11,7 +11,7 @@ public unsafe partial class Tensor
     public static DType DefaultDType
     {
         get => defaultDType;
-        set => defaultDType = value.IsFloating() ? value : throw new DTypeException($"DefaultDType: float32 or float64 is expected, given {value.Name()}");
+        set => defaultDType = value.IsFloating() ? value : throw new DTypeException($"DefaultDType: a floating dtype is expected, given {value.Name()}");
     }
 
     /// <summary>A tensor whose elements are undefined until written. PyTorch's <c>empty</c>.</summary>
@@ -224,7 +224,7 @@ public unsafe partial class Tensor
     public static Tensor RandnLike(Tensor other, Generator? generator = null) => Randn(other.Extents, other.DType, other.Device, generator: generator);
 
     /// <summary>A tensor of one axis with a copy of the data. PyTorch's <c>tensor</c>.</summary>
-    /// <typeparam name="T">float, double, int, long, byte or bool</typeparam>
+    /// <typeparam name="T">float, double, int, long, byte, bool, BFloat16, Half or sbyte</typeparam>
     /// <param name="data">the elements</param>
     /// <param name="dtype">the dtype; <typeparamref name="T"/>'s when left out</param>
     /// <param name="device">the device; <see cref="Device.Default"/> when left out</param>
@@ -233,7 +233,7 @@ public unsafe partial class Tensor
         From(data, [data.Length], dtype, device, requiresGrad);
 
     /// <summary>A tensor with a copy of the data, which is in row-major order. PyTorch's <c>tensor</c>.</summary>
-    /// <typeparam name="T">float, double, int, long, byte or bool</typeparam>
+    /// <typeparam name="T">float, double, int, long, byte, bool, BFloat16, Half or sbyte</typeparam>
     /// <param name="data">the elements</param>
     /// <param name="shape">the extents</param>
     /// <param name="dtype">the dtype; <typeparamref name="T"/>'s when left out</param>
@@ -263,7 +263,7 @@ public unsafe partial class Tensor
     }
 
     /// <summary>A matrix with a copy of the data. PyTorch's <c>tensor</c>.</summary>
-    /// <typeparam name="T">float, double, int, long, byte or bool</typeparam>
+    /// <typeparam name="T">float, double, int, long, byte, bool, BFloat16, Half or sbyte</typeparam>
     /// <param name="data">the rows</param>
     /// <param name="dtype">the dtype; <typeparamref name="T"/>'s when left out</param>
     /// <param name="device">the device; <see cref="Device.Default"/> when left out</param>

@@ -11,7 +11,7 @@ public unsafe partial class Tensor
     public double Item() => Item<double>();
 
     /// <summary>The only element, cast as C# casts. PyTorch's <c>item</c>.</summary>
-    /// <typeparam name="T">float, double, int, long, byte or bool</typeparam>
+    /// <typeparam name="T">float, double, int, long, byte, bool, BFloat16, Half or sbyte</typeparam>
     /// <exception cref="ShapeException">The tensor has no element, or several.</exception>
     public T Item<T>() where T : unmanaged
     {
@@ -30,6 +30,9 @@ public unsafe partial class Tensor
             DType.Float64 => Cast<T>(*(double*)&bits),
             DType.Int32 => Cast<T>(*(int*)&bits),
             DType.Int64 => Cast<T>(bits),
+            DType.BFloat16 => Cast<T>((float)*(BFloat16*)&bits),
+            DType.Float16 => Cast<T>((float)*(Half*)&bits),
+            DType.Int8 => Cast<T>(*(sbyte*)&bits),
             _ => Cast<T>(*(byte*)&bits),
         };
     }
@@ -131,6 +134,14 @@ public unsafe partial class Tensor
         {
             return Unsafe.BitCast<bool, T>(value != 0);
         }
+        if (typeof(T) == typeof(BFloat16))
+        {
+            return Unsafe.BitCast<BFloat16, T>((BFloat16)(float)value);
+        }
+        if (typeof(T) == typeof(Half))
+        {
+            return Unsafe.BitCast<Half, T>((Half)(float)value);
+        }
         return Cast<T>((long)value);
     }
 
@@ -148,8 +159,12 @@ public unsafe partial class Tensor
         {
             return Unsafe.BitCast<byte, T>((byte)value);
         }
-        return typeof(T) == typeof(float) || typeof(T) == typeof(double) || typeof(T) == typeof(bool)
+        if (typeof(T) == typeof(sbyte))
+        {
+            return Unsafe.BitCast<sbyte, T>((sbyte)value);
+        }
+        return DTypes.Of<T>().IsFloating() || typeof(T) == typeof(bool)
             ? Cast<T>((double)value)
-            : throw new DTypeException($"Item: a tensor holds float, double, int, long, byte or bool, not {typeof(T).Name}");
+            : throw new DTypeException($"Item: a tensor holds {DTypes.ElementTypes}, not {typeof(T).Name}");
     }
 }

@@ -225,6 +225,9 @@ public unsafe partial class Tensor : IDisposable
                 DType.Float64 => ((double*)p->Data)[offset],
                 DType.Int32 => ((int*)p->Data)[offset],
                 DType.Int64 => ((long*)p->Data)[offset],
+                DType.BFloat16 => ((BFloat16*)p->Data)[offset],
+                DType.Float16 => (double)((Half*)p->Data)[offset],
+                DType.Int8 => ((sbyte*)p->Data)[offset],
                 _ => ((byte*)p->Data)[offset],
             };
         }

@@ -9,7 +9,11 @@
  *  - Inputs may have any non-negative strides (a stride of 0 broadcasts). An output must not alias itself (a stride of 0 over an
  *    extent above 1); it may be the very same view as an input in elementwise operations, and must not overlap one in any other way.
  *  - All tensors of a call live on the device that the call names: otherwise HY_BAD_DEVICE.
- *  - "Floating" means float32 or float64. Unless said otherwise, all floating operands of a call have one dtype: otherwise HY_BAD_DTYPE.
+ *  - "Floating" means float32, float64, bfloat16 or float16. Unless said otherwise, all floating operands of a call have one dtype:
+ *    otherwise HY_BAD_DTYPE.
+ *  - Operations on bfloat16 and float16 compute in float32 and round once, to the nearest and to even, where they store a result; numbers
+ *    that a call takes beside such tensors (a scalar, a slope) stay float32. What comes from double is rounded to float32 first.
+ *  - "Any dtype" does not include int8, which is stored, cast and moved about, but not calculated with; where it does, the text says so.
  *  - Results do not depend on the number of threads.
  *  - Functions may be called from any thread at any time. A device is never closed.
  */
@@ -63,7 +67,10 @@ typedef enum hy_dtype {
     HY_INT32 = 2,    /**< Signed 32-bit integer; arithmetic wraps. */
     HY_INT64 = 3,    /**< Signed 64-bit integer; arithmetic wraps. */
     HY_UINT8 = 4,    /**< Unsigned 8-bit integer; arithmetic wraps. */
-    HY_BOOL = 5      /**< One byte, 0 or 1. */
+    HY_BOOL = 5,     /**< One byte, 0 or 1. */
+    HY_BFLOAT16 = 6, /**< The upper half of a float32: 8 bits of exponent, 8 of precision; 2 bytes. */
+    HY_FLOAT16 = 7,  /**< IEEE 754 half precision: 5 bits of exponent, 11 of precision; 2 bytes. */
+    HY_INT8 = 8      /**< Signed 8-bit integer: quantised weights. Only what says so takes it. */
 } hy_dtype;
 
 /** The kind of a device. */
@@ -219,7 +226,7 @@ HY_API hy_status hy_transfer(hy_device *to_device, void *to, hy_device *from_dev
 
 /** y = value.
  *  @param value  cast to y's dtype as hy_copy does
- *  @param y      any dtype
+ *  @param y      any dtype, int8 too
  */
 HY_API hy_status hy_fill(hy_device *device, double value, const hy_tensor *y);
 
@@ -232,7 +239,7 @@ HY_API hy_status hy_arange(hy_device *device, double start, double step, const h
 
 /** y = uniform random numbers in [low, high). Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011):
  *  element i in row-major order reads the counter (offset + i), whatever the strides, so that the numbers depend on seed and
- *  offset alone. float32 uses 24 random bits, float64 53.
+ *  offset alone. float32 uses 24 random bits, float64 53; the 16-bit types round float32's numbers, so that `high` itself may come out.
  *  @param seed    the Philox key
  *  @param offset  counter of the first element; a caller that draws n elements next continues at offset + n
  *  @param low     the lower bound, included
@@ -372,7 +379,7 @@ HY_API hy_status hy_compare_scalar(hy_device *device, int32_t op, const hy_tenso
 
 /** y = condition ? a : b, all three broadcast to y.
  *  @param condition  bool
- *  @param a          any dtype
+ *  @param a          any dtype, int8 too
  *  @param b          dtype of a
  *  @param y          dtype of a; exactly the broadcast shape
  */
@@ -380,8 +387,8 @@ HY_API hy_status hy_where(hy_device *device, const hy_tensor *condition, const h
 
 /** y = x, cast to y's dtype: as a C cast does, saturating where C leaves it undefined (NaN to an integer gives 0); to bool is x != 0.
  *  Any strides on both sides, so this also gathers a strided view or fills one.
- *  @param x  any dtype; broadcast to y's shape
- *  @param y  any dtype
+ *  @param x  any dtype, int8 too; broadcast to y's shape
+ *  @param y  any dtype, int8 too
  */
 HY_API hy_status hy_copy(hy_device *device, const hy_tensor *x, const hy_tensor *y);
 
@@ -438,7 +445,7 @@ HY_API hy_status hy_softmax_backward(hy_device *device, const hy_tensor *y, cons
  *  @param a           [..., M, K], floating; leading axes broadcast
  *  @param b           [..., K, N]; leading axes broadcast
  *  @param bias        [N], added to every row; may be NULL
- *  @param activation  HY_NO_ACTIVATION or HY_ACTIVATION(op); the same bits as hy_unary afterwards
+ *  @param activation  HY_NO_ACTIVATION or HY_ACTIVATION(op); the same bits as hy_unary afterwards (but for the 16-bit types, which round once)
  *  @param y           [..., M, N], exactly the broadcast leading axes; K = 0 gives the bias or zeros
  */
 HY_API hy_status hy_matmul(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias, int32_t activation, const hy_tensor *y);
@@ -594,7 +601,7 @@ HY_API hy_status hy_mse(hy_device *device, int32_t reduction, const hy_tensor *x
 /* ---------------------------------------------------------------------------------------------------------------------- */
 
 /** y[i][j][k] = x[i][index[i][j][k]][k] along `axis`: PyTorch's gather.
- *  @param x      any dtype
+ *  @param x      any dtype, int8 too
  *  @param axis   0 to ndim - 1
  *  @param index  int64, as many axes as x, no extent beyond x's except on `axis`; values from 0 to x's extent - 1
  *  @param y      dtype of x, shape of index
@@ -612,7 +619,7 @@ HY_API hy_status hy_gather(hy_device *device, const hy_tensor *x, int32_t axis, 
 HY_API hy_status hy_scatter_add(hy_device *device, const hy_tensor *x, int32_t axis, const hy_tensor *index, const hy_tensor *y);
 
 /** y = the slices of x along `axis` that a one-dimensional index names: PyTorch's index_select.
- *  @param x      any dtype
+ *  @param x      any dtype, int8 too
  *  @param axis   0 to ndim - 1
  *  @param index  int64, [n]; values from 0 to x's extent - 1
  *  @param y      dtype of x; x's shape with extent n on `axis`

@@ -53,7 +53,7 @@ static const char *dtype_list(int dtypes, char text[128])
 {
     size_t length = 0;
     text[0] = 0;
-    for (int i = 0; i <= HY_BOOL; i++)
+    for (int i = 0; i < HY_DTYPES; i++)
         if (dtypes & HY_ONLY(i)) {
             const char *separator = length == 0 ? "" : dtypes >> (i + 1) ? ", " : " or ";
             length += (size_t)snprintf(text + length, 128 - length, "%s%s", separator, hy_dtype_name(i));
@@ -65,7 +65,7 @@ static hy_status refuse_dtype(const hy_call *call, const char *what, const hy_te
 {
     char list[128];
     dtype_list(dtypes, list);
-    if (t->dtype < 0 || t->dtype > HY_BOOL) return hy_refuse(call, HY_BAD_DTYPE, "%s has dtype number %d, expected %s", what, t->dtype, list);
+    if (t->dtype < 0 || t->dtype >= HY_DTYPES) return hy_refuse(call, HY_BAD_DTYPE, "%s has dtype number %d, expected %s", what, t->dtype, list);
     return hy_refuse(call, HY_BAD_DTYPE, "%s is %s, expected %s", what, hy_dtype_name(t->dtype), list);
 }
 
@@ -93,7 +93,7 @@ hy_status hy_check_input(const hy_call *call, const char *what, const hy_tensor 
 {
     HY_TRY(hy_check_pointer(call, what, t));
     if (t->ndim < 0 || t->ndim > HY_MAX_DIMS) return hy_refuse(call, HY_BAD_SHAPE, "%s has %d axes, expected 0 to %d", what, t->ndim, HY_MAX_DIMS);
-    if (t->dtype < 0 || t->dtype > HY_BOOL || !(dtypes & HY_ONLY(t->dtype))) return refuse_dtype(call, what, t, dtypes);
+    if (t->dtype < 0 || t->dtype >= HY_DTYPES || !(dtypes & HY_ONLY(t->dtype))) return refuse_dtype(call, what, t, dtypes);
     if (t->device != call->device) {
         char name[64];
         return hy_refuse(call, HY_BAD_DEVICE, "%s lives on %s, expected %s", what, t->device ? "another device" : "no device",

@@ -20,10 +20,11 @@ typedef struct hy_call {
 
 /** Sets of dtypes. */
 enum {
-    HY_SET_FLOATING = 1 << HY_FLOAT32 | 1 << HY_FLOAT64,
+    HY_SET_FLOATING = 1 << HY_FLOAT32 | 1 << HY_FLOAT64 | 1 << HY_BFLOAT16 | 1 << HY_FLOAT16,
     HY_SET_SIGNED = HY_SET_FLOATING | 1 << HY_INT32 | 1 << HY_INT64,
     HY_SET_NUMBERS = HY_SET_SIGNED | 1 << HY_UINT8,
-    HY_SET_ANY = HY_SET_NUMBERS | 1 << HY_BOOL
+    HY_SET_ANY = HY_SET_NUMBERS | 1 << HY_BOOL,
+    HY_SET_STORED = HY_SET_ANY | 1 << HY_INT8 /* moved, not calculated with */
 };
 #define HY_ONLY(dtype) (1 << (dtype))
 

@@ -179,7 +179,7 @@ hy_status hy_where(hy_device *device, const hy_tensor *condition, const hy_tenso
 {
     HY_CALL("where", NULL);
     HY_TRY(hy_check_input(&call, "condition", condition, HY_ONLY(HY_BOOL)));
-    HY_TRY(hy_check_input(&call, "first operand", a, HY_SET_ANY));
+    HY_TRY(hy_check_input(&call, "first operand", a, HY_SET_STORED));
     HY_TRY(hy_check_input(&call, "second operand", b, HY_ONLY(a->dtype)));
     HY_TRY(hy_check_output(&call, "output", y, HY_ONLY(a->dtype)));
     HY_TRY(check_broadcast_output(&call, y, condition, a, b));
@@ -189,8 +189,8 @@ hy_status hy_where(hy_device *device, const hy_tensor *condition, const hy_tenso
 hy_status hy_copy(hy_device *device, const hy_tensor *x, const hy_tensor *y)
 {
     HY_CALL("copy", NULL);
-    HY_TRY(hy_check_input(&call, "input", x, HY_SET_ANY));
-    HY_TRY(hy_check_output(&call, "output", y, HY_SET_ANY));
+    HY_TRY(hy_check_input(&call, "input", x, HY_SET_STORED));
+    HY_TRY(hy_check_output(&call, "output", y, HY_SET_STORED));
     HY_TRY(hy_check_broadcasts_to(&call, "input", x, "the output", y));
     HY_DISPATCH(copy, x, y);
 }

@@ -7,7 +7,7 @@
 hy_status hy_fill(hy_device *device, double value, const hy_tensor *y)
 {
     HY_CALL("fill", NULL);
-    HY_TRY(hy_check_output(&call, "output", y, HY_SET_ANY));
+    HY_TRY(hy_check_output(&call, "output", y, HY_SET_STORED));
     HY_DISPATCH(fill, value, y);
 }
 
@@ -24,7 +24,7 @@ hy_status hy_random_uniform(hy_device *device, uint64_t seed, uint64_t offset, d
     if (!isfinite(low) || !isfinite(high) || low > high)
         return hy_refuse(&call, HY_BAD_ARGUMENT, "the interval is %g to %g, expected finite bounds in ascending order", low, high);
     HY_TRY(hy_check_output(&call, "output", y, HY_SET_FLOATING));
-    if (y->dtype == HY_FLOAT32 && (isinf((float)low) || isinf((float)high)))
+    if (y->dtype != HY_FLOAT64 && (isinf((float)low) || isinf((float)high)))
         return hy_refuse(&call, HY_BAD_ARGUMENT, "the interval is %g to %g, expected bounds that float32 holds", low, high);
     HY_DISPATCH(random_uniform, seed, offset, low, high, y);
 }
@@ -46,7 +46,9 @@ hy_status hy_random_integers(hy_device *device, uint64_t seed, uint64_t offset, 
                 [HY_FLOAT64] = {-(INT64_C(1) << 53), INT64_C(1) << 53},
                 [HY_INT32] = {INT32_MIN, INT32_MAX},
                 [HY_INT64] = {INT64_MIN, INT64_MAX},
-                [HY_UINT8] = {0, UINT8_MAX}};
+                [HY_UINT8] = {0, UINT8_MAX},
+                [HY_BFLOAT16] = {-(1 << 8), 1 << 8},
+                [HY_FLOAT16] = {-(1 << 11), 1 << 11}};
     HY_CALL("random_integers", NULL);
     if (low >= high)
         return hy_refuse(&call, HY_BAD_ARGUMENT, "low is %lld and high is %lld, expected low below high", (long long)low, (long long)high);

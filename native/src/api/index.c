@@ -24,7 +24,7 @@ static hy_status check_selection(const hy_call *call, const char *what, const hy
 hy_status hy_gather(hy_device *device, const hy_tensor *x, int32_t axis, const hy_tensor *index, const hy_tensor *y)
 {
     HY_CALL("gather", NULL);
-    HY_TRY(hy_check_input(&call, "input", x, HY_SET_ANY));
+    HY_TRY(hy_check_input(&call, "input", x, HY_SET_STORED));
     HY_TRY(hy_check_axis(&call, x, axis));
     HY_TRY(hy_check_input(&call, "index", index, HY_ONLY(HY_INT64)));
     HY_TRY(hy_check_output(&call, "output", y, HY_ONLY(x->dtype)));
@@ -48,7 +48,7 @@ hy_status hy_scatter_add(hy_device *device, const hy_tensor *x, int32_t axis, co
 hy_status hy_index_select(hy_device *device, const hy_tensor *x, int32_t axis, const hy_tensor *index, const hy_tensor *y)
 {
     HY_CALL("index_select", NULL);
-    HY_TRY(hy_check_input(&call, "input", x, HY_SET_ANY));
+    HY_TRY(hy_check_input(&call, "input", x, HY_SET_STORED));
     HY_TRY(hy_check_axis(&call, x, axis));
     HY_TRY(hy_check_input(&call, "index", index, HY_ONLY(HY_INT64)));
     HY_TRY(hy_check_output(&call, "output", y, HY_ONLY(x->dtype)));

@@ -6,19 +6,28 @@
 
 #include "hybrid/hybrid.h"
 
+/** The number of dtypes. */
+enum { HY_DTYPES = HY_INT8 + 1 };
+
 static inline int64_t hy_dtype_size(int32_t dtype)
 {
-    static const int8_t size[] = {4, 8, 4, 8, 1, 1};
+    static const int8_t size[] = {4, 8, 4, 8, 1, 1, 2, 2, 1};
     return size[dtype];
 }
 
 static inline const char *hy_dtype_name(int32_t dtype)
 {
-    static const char *const name[] = {"float32", "float64", "int32", "int64", "uint8", "bool"};
-    return dtype >= 0 && dtype < 6 ? name[dtype] : "unknown";
+    static const char *const name[] = {"float32", "float64", "int32", "int64", "uint8", "bool", "bfloat16", "float16", "int8"};
+    return dtype >= 0 && dtype < HY_DTYPES ? name[dtype] : "unknown";
 }
 
-static inline bool hy_is_floating(int32_t dtype) { return dtype == HY_FLOAT32 || dtype == HY_FLOAT64; }
+/** Whether the elements are halves of a float32: they are stored so and computed with as float32. */
+static inline bool hy_is_half(int32_t dtype) { return dtype == HY_BFLOAT16 || dtype == HY_FLOAT16; }
+
+static inline bool hy_is_floating(int32_t dtype) { return dtype == HY_FLOAT32 || dtype == HY_FLOAT64 || hy_is_half(dtype); }
+
+/** What a kernel computes in. */
+static inline int32_t hy_compute_dtype(int32_t dtype) { return hy_is_half(dtype) ? HY_FLOAT32 : dtype; }
 
 static inline int64_t hy_numel(const hy_tensor *t)
 {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "core/half.h"
 #include "core/tensor.h"
 #include "hybrid/hybrid.h"
 
@@ -58,7 +59,15 @@ inline std::string text(const Shape &shape)
     return s + "]";
 }
 
-inline double epsilon(int32_t dtype) { return dtype == HY_FLOAT32 ? 0x1p-23 : 0x1p-52; }
+/// Of what a call calculates in; what the 16-bit types lose at the store comes on top.
+inline double epsilon(int32_t dtype) { return dtype == HY_FLOAT64 ? 0x1p-52 : 0x1p-23; }
+
+/// A unit in the last place of a 16-bit type at v; 0 for any other.
+inline double half_unit(int32_t dtype, double v)
+{
+    if (!hy_is_half(dtype)) return 0;
+    return dtype == HY_BFLOAT16 ? 0x1p-7 * std::fabs(v) + 0x1p-133 : 0x1p-10 * std::fabs(v) + 0x1p-24;
+}
 
 class Tensor {
 public:
@@ -94,6 +103,8 @@ public:
         switch (dtype) {
         case HY_FLOAT32: return read<float>(i);
         case HY_FLOAT64: return read<double>(i);
+        case HY_BFLOAT16: return hy_float_from_bfloat16(read<uint16_t>(i));
+        case HY_FLOAT16: return hy_float_from_float16(read<uint16_t>(i));
         default: return (double)integer(i);
         }
     }
@@ -103,6 +114,7 @@ public:
         switch (dtype) {
         case HY_INT32: return read<int32_t>(i);
         case HY_INT64: return read<int64_t>(i);
+        case HY_INT8: return read<int8_t>(i);
         default: return read<uint8_t>(i);
         }
     }
@@ -113,6 +125,8 @@ public:
         switch (dtype) {
         case HY_FLOAT32: write<float>(i, (float)v); break;
         case HY_FLOAT64: write<double>(i, v); break;
+        case HY_BFLOAT16: write<uint16_t>(i, hy_bfloat16_from_float((float)v)); break;
+        case HY_FLOAT16: write<uint16_t>(i, hy_float16_from_float((float)v)); break;
         default: set_integer(i, (int64_t)v);
         }
     }
@@ -124,6 +138,7 @@ public:
         case HY_INT64: write<int64_t>(i, v); break;
         case HY_BOOL: write<uint8_t>(i, v != 0); break;
         case HY_UINT8: write<uint8_t>(i, (uint8_t)v); break;
+        case HY_INT8: write<int8_t>(i, (int8_t)v); break;
         default: set(i, (double)v);
         }
     }
@@ -141,6 +156,7 @@ public:
         if (hy_is_floating(dtype)) return fill([&] { return random.real(low, high); });
         if (dtype == HY_BOOL) low = 0, high = 1;
         if (dtype == HY_UINT8) low = std::max(low, 0.0);
+        if (dtype == HY_INT8) low = std::max(low, -128.0), high = std::min(high, 127.0);
         return fill([&] { return (double)random.integer((int64_t)low, (int64_t)high); });
     }
 

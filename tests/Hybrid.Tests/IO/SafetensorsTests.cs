@@ -103,7 +103,7 @@ public class SafetensorsTests
     }
 
     [Test]
-    public void WidensHalfPrecision()
+    public void ReadsHalfPrecision()
     {
         // 1, -2, 65504, +inf, 2^-24 in binary16; 1, -2, 3.140625, +inf in bfloat16.
         ushort[] values = [0x3c00, 0xc000, 0x7bff, 0x7c00, 0x0001, 0x3f80, 0xc000, 0x4049, 0x7f80];
@@ -112,9 +112,25 @@ public class SafetensorsTests
         var loaded = Safetensors.Load(Write("""{"h":{"dtype":"F16","shape":[5],"data_offsets":[0,10]},"b":{"dtype":"BF16","shape":[2,2],"data_offsets":[10,18]}}""", data));
         Assert.Multiple(() =>
         {
-            Assert.That(loaded["h"].ToArray<float>(), Is.EqualTo(new[] { 1f, -2, 65504, float.PositiveInfinity, MathF.Pow(2, -24) }));
-            Assert.That(loaded["b"].ToArray<float>(), Is.EqualTo(new[] { 1f, -2, 3.140625f, float.PositiveInfinity }));
+            Assert.That(loaded["h"].To(DType.Float32).ToArray<float>(), Is.EqualTo(new[] { 1f, -2, 65504, float.PositiveInfinity, MathF.Pow(2, -24) }));
+            Assert.That(loaded["b"].To(DType.Float32).ToArray<float>(), Is.EqualTo(new[] { 1f, -2, 3.140625f, float.PositiveInfinity }));
             Assert.That(loaded["b"].Shape, Is.EqualTo(new Shape(2, 2)));
+            Assert.That((loaded["h"].DType, loaded["b"].DType), Is.EqualTo((DType.Float16, DType.BFloat16)));
+        });
+    }
+
+    [Test]
+    public void KeepsTheBitsOfSmallTypes()
+    {
+        var x = Tensor.Linspace(-9, 9, 33);
+        var tensors = new Dictionary<string, Tensor> { ["b"] = x.To(DType.BFloat16), ["h"] = x.To(DType.Float16), ["i"] = x.To(DType.Int8) };
+        Safetensors.Save(folder["small"], tensors);
+        var loaded = Safetensors.Load(folder["small"]);
+        Assert.Multiple(() =>
+        {
+            Assert.That(loaded["b"].ToArray<BFloat16>(), Is.EqualTo(tensors["b"].ToArray<BFloat16>()));
+            Assert.That(loaded["h"].ToArray<Half>(), Is.EqualTo(tensors["h"].ToArray<Half>()));
+            Assert.That(loaded["i"].ToArray<sbyte>(), Is.EqualTo(tensors["i"].ToArray<sbyte>()));
         });
     }
 
@@ -128,7 +144,7 @@ public class SafetensorsTests
         });
     }
 
-    [TestCase("""{"x":{"dtype":"I16","shape":[2],"data_offsets":[0,4]}}""", "dtype 'I16', expected one of F32, F64, I32, I64, U8, BOOL, F16, BF16")]
+    [TestCase("""{"x":{"dtype":"I16","shape":[2],"data_offsets":[0,4]}}""", "dtype 'I16', expected one of F32, F64, I32, I64, U8, BOOL, F16, BF16, I8")]
     [TestCase("""{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}""", "does not match its shape [2] of F32")]
     [TestCase("""{"x":{"dtype":"U8","shape":[5],"data_offsets":[0,5]}}""", "lies outside of it, it has 4 bytes")]
     [TestCase("""{"x":{"dtype":"U8","shape":[3],"data_offsets":[0,3]}}""", "its tensors take 3 bytes, the file has 4 after the header")]

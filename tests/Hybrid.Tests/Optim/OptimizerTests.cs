@@ -287,7 +287,7 @@ public class OptimizerTests
             Assert.That(() => new SGD(Array.Empty<Tensor>()), Throws.ArgumentException.With.Message.EqualTo("SGD: there is no parameter to optimise, expected at least one"));
             Assert.That(() => new SGD([w, w]), Throws.ArgumentException.With.Message.EqualTo("SGD: a parameter of shape [2] is given twice, expected each parameter in one group, once"));
             Assert.That(() => new SGD([w * 2]), Throws.ArgumentException.With.Message.Contains("expected a leaf"));
-            Assert.That(() => new SGD([Tensor.Zeros([2], DType.Int64)]), Throws.ArgumentException.With.Message.EqualTo("ParamGroup: a tensor of shape [2] is int64, expected float32 or float64"));
+            Assert.That(() => new SGD([Tensor.Zeros([2], DType.Int64)]), Throws.ArgumentException.With.Message.EqualTo("ParamGroup: a tensor of shape [2] is int64, expected a floating dtype"));
             Assert.That(() => new ParamGroup([w], learningRate: -1), Throws.InstanceOf<ArgumentException>().With.Message.EqualTo("ParamGroup: learningRate is -1, expected 0 or more"));
             Assert.That(() => new SGD([w]).LearningRate = -1, Throws.InstanceOf<ArgumentException>());
             Assert.That(w.Detach().ToArray<float>(), Is.EqualTo(new[] { 1f, 1f }));

@@ -18,24 +18,32 @@
         for (int64_t i = 0; i < n; i++) y[i] = (to_type)convert(x[i]);                \
     }
 
-#define CASTS_FROM(from, type, to_i32, to_i64, to_u8)  \
+#define CASTS_FROM(from, type, to_i32, to_i64, to_u8, to_i8) \
     CAST_KERNEL(from, f32, type, float, AS_IS)         \
     CAST_KERNEL(from, f64, type, double, AS_IS)        \
     CAST_KERNEL(from, i32, type, int32_t, to_i32)      \
     CAST_KERNEL(from, i64, type, int64_t, to_i64)      \
     CAST_KERNEL(from, u8, type, uint8_t, to_u8)        \
+    CAST_KERNEL(from, i8, type, int8_t, to_i8)         \
     CAST_KERNEL(from, bool, type, uint8_t, NOT_ZERO)
 
-CASTS_FROM(f32, float, hy_int32_from_double, hy_int64_from_double, hy_uint8_from_double)
-CASTS_FROM(f64, double, hy_int32_from_double, hy_int64_from_double, hy_uint8_from_double)
-CASTS_FROM(i32, int32_t, AS_IS, AS_IS, AS_IS)
-CASTS_FROM(i64, int64_t, AS_IS, AS_IS, AS_IS)
-CASTS_FROM(u8, uint8_t, AS_IS, AS_IS, AS_IS)
+CASTS_FROM(f32, float, hy_int32_from_double, hy_int64_from_double, hy_uint8_from_double, hy_int8_from_double)
+CASTS_FROM(f64, double, hy_int32_from_double, hy_int64_from_double, hy_uint8_from_double, hy_int8_from_double)
+CASTS_FROM(i32, int32_t, AS_IS, AS_IS, AS_IS, AS_IS)
+CASTS_FROM(i64, int64_t, AS_IS, AS_IS, AS_IS, AS_IS)
+CASTS_FROM(u8, uint8_t, AS_IS, AS_IS, AS_IS, AS_IS)
+CASTS_FROM(i8, int8_t, AS_IS, AS_IS, AS_IS, AS_IS)
 
-#define CAST_ROW(from) {cast_##from##_f32, cast_##from##_f64, cast_##from##_i32, cast_##from##_i64, cast_##from##_u8, cast_##from##_bool}
-static const hy_walk_kernel casts[6][6] = {CAST_ROW(f32), CAST_ROW(f64), CAST_ROW(i32), CAST_ROW(i64), CAST_ROW(u8), CAST_ROW(u8)};
+/* The 16-bit types are float32 here: the walk widens and narrows them. */
+#define CAST_ROW(from)                                                                                                                    \
+    {[HY_FLOAT32] = cast_##from##_f32, [HY_FLOAT64] = cast_##from##_f64, [HY_INT32] = cast_##from##_i32, [HY_INT64] = cast_##from##_i64,  \
+     [HY_UINT8] = cast_##from##_u8, [HY_BOOL] = cast_##from##_bool, [HY_INT8] = cast_##from##_i8}
+static const hy_walk_kernel casts[HY_DTYPES][HY_DTYPES] = {
+    [HY_FLOAT32] = CAST_ROW(f32), [HY_FLOAT64] = CAST_ROW(f64), [HY_INT32] = CAST_ROW(i32), [HY_INT64] = CAST_ROW(i64),
+    [HY_UINT8] = CAST_ROW(u8), [HY_BOOL] = CAST_ROW(u8), [HY_INT8] = CAST_ROW(i8)};
 
 static void move1(void *const *data, int64_t n, const void *context) { memcpy(data[0], data[1], (size_t)n); }
+static void move2(void *const *data, int64_t n, const void *context) { memcpy(data[0], data[1], (size_t)n * 2); }
 static void move4(void *const *data, int64_t n, const void *context) { memcpy(data[0], data[1], (size_t)n * 4); }
 static void move8(void *const *data, int64_t n, const void *context) { memcpy(data[0], data[1], (size_t)n * 8); }
 
@@ -86,6 +94,7 @@ static void turn4(char *y, int64_t y_row, const char *x, int64_t x_column)
         for (int r = 0; r < N; r++) memcpy(y + r * y_row, block[r], LINE);                            \
     }
 TURN(1)
+TURN(2)
 TURN(8)
 
 /* What is left of blocks: along the longer side, so that a few interleaved channels are one loop. */
@@ -114,6 +123,7 @@ static void turn_bands(void *context, int64_t begin, int64_t end)
             for (int64_t next = block; next < 2 * block && c + next < t->columns; next++) __builtin_prefetch(from + next * t->x_column);
             if (t->size == 4) turn4(to, t->y_row, from, t->x_column);
             else if (t->size == 8) turn8(to, t->y_row, from, t->x_column);
+            else if (t->size == 2) turn2(to, t->y_row, from, t->x_column);
             else turn1(to, t->y_row, from, t->x_column);
         }
         turn_edge(t, y + c * t->size, x + c * t->x_column, rows, t->columns - c);
@@ -151,8 +161,8 @@ static hy_status copy(hy_device *device, const hy_tensor *x, const hy_tensor *y)
         }
     }
     int64_t size = hy_dtype_size(y->dtype);
-    hy_walk_kernel move = size == 4 ? move4 : size == 8 ? move8 : move1;
-    return hy_walk_run(cast ? casts[x->dtype][y->dtype] : move, NULL, 1, false, 2, operands);
+    if (!cast) return hy_walk_run_bits(size == 4 ? move4 : size == 8 ? move8 : size == 2 ? move2 : move1, NULL, 2, operands);
+    return hy_walk_run(casts[hy_compute_dtype(x->dtype)][hy_compute_dtype(y->dtype)], NULL, 1, false, 2, operands);
 }
 
 static hy_status fill(hy_device *device, double value, const hy_tensor *y)

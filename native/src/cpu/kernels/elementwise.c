@@ -78,7 +78,7 @@ static const hy_walk_kernel unary_backward_kernels[HY_UNARY_COUNT][2] = {
 static hy_status unary(hy_device *device, int32_t op, double p, const hy_tensor *x, const hy_tensor *y)
 {
     const hy_tensor *operands[] = {y, x};
-    return hy_walk_run(unary_kernels[op][x->dtype], &p, 1, false, 2, operands);
+    return hy_walk_run(unary_kernels[op][hy_compute_dtype(x->dtype)], &p, 1, false, 2, operands);
 }
 
 /* An operand that the formula does not read is NULL: g stands in its place, unread. */
@@ -86,7 +86,7 @@ static hy_status unary_backward(hy_device *device, int32_t op, double p, const h
                                 const hy_tensor *dx)
 {
     const hy_tensor *operands[] = {dx, g, x ? x : g, y ? y : g};
-    return hy_walk_run(unary_backward_kernels[op][g->dtype], &p, 1, false, 4, operands);
+    return hy_walk_run(unary_backward_kernels[op][hy_compute_dtype(g->dtype)], &p, 1, false, 4, operands);
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------- */
@@ -173,13 +173,13 @@ static const hy_walk_kernel compare_scalar_kernels[HY_COMPARE_COUNT][6] = {
 static hy_status binary(hy_device *device, int32_t op, const hy_tensor *a, const hy_tensor *b, const hy_tensor *y)
 {
     const hy_tensor *operands[] = {y, a, b};
-    return hy_walk_run(binary_kernels[op][y->dtype], NULL, 1, false, 3, operands);
+    return hy_walk_run(binary_kernels[op][hy_compute_dtype(y->dtype)], NULL, 1, false, 3, operands);
 }
 
 static hy_status binary_scalar(hy_device *device, int32_t op, const hy_tensor *x, double s, int32_t scalar_first, const hy_tensor *y)
 {
-    hy_element value = hy_element_from_double(s, x->dtype);
-    hy_tensor scalar = {.data = &value, .device = device, .dtype = x->dtype};
+    hy_element value = hy_element_from_double(s, hy_compute_dtype(x->dtype));
+    hy_tensor scalar = {.data = &value, .device = device, .dtype = hy_compute_dtype(x->dtype)};
     return scalar_first ? binary(device, op, &scalar, x, y) : binary(device, op, x, &scalar, y);
 }
 
@@ -187,30 +187,30 @@ static hy_status binary_backward(hy_device *device, int32_t op, int32_t operand,
                                  const hy_tensor *g, const hy_tensor *d)
 {
     const hy_tensor *operands[] = {d, g, a ? a : g, b ? b : g};
-    return hy_walk_run(binary_backward_kernels[op][operand][g->dtype], NULL, 1, false, 4, operands);
+    return hy_walk_run(binary_backward_kernels[op][operand][hy_compute_dtype(g->dtype)], NULL, 1, false, 4, operands);
 }
 
 static hy_status binary_scalar_backward(hy_device *device, int32_t op, const hy_tensor *x, double s, int32_t scalar_first,
                                         const hy_tensor *g, const hy_tensor *d)
 {
-    hy_element value = hy_element_from_double(s, g->dtype);
-    hy_tensor scalar = {.data = &value, .device = device, .dtype = g->dtype};
+    hy_element value = hy_element_from_double(s, hy_compute_dtype(g->dtype));
+    hy_tensor scalar = {.data = &value, .device = device, .dtype = hy_compute_dtype(g->dtype)};
     return scalar_first ? binary_backward(device, op, 1, &scalar, x, g, d) : binary_backward(device, op, 0, x, &scalar, g, d);
 }
 
 static hy_status compare(hy_device *device, int32_t op, const hy_tensor *a, const hy_tensor *b, const hy_tensor *y)
 {
     const hy_tensor *operands[] = {y, a, b};
-    return hy_walk_run(compare_kernels[op][a->dtype], NULL, 1, false, 3, operands);
+    return hy_walk_run(compare_kernels[op][hy_compute_dtype(a->dtype)], NULL, 1, false, 3, operands);
 }
 
 static hy_status compare_scalar(hy_device *device, int32_t op, const hy_tensor *x, double s, const hy_tensor *y)
 {
-    const bool narrow = x->dtype == HY_FLOAT32;
+    const bool narrow = hy_compute_dtype(x->dtype) == HY_FLOAT32;
     float rounded = (float)s;
     hy_tensor scalar = {.data = narrow ? (void *)&rounded : &s, .device = device, .dtype = narrow ? HY_FLOAT32 : HY_FLOAT64};
     const hy_tensor *operands[] = {y, x, &scalar};
-    return hy_walk_run(compare_scalar_kernels[op][x->dtype], NULL, 1, false, 3, operands);
+    return hy_walk_run(compare_scalar_kernels[op][hy_compute_dtype(x->dtype)], NULL, 1, false, 3, operands);
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------- */
@@ -229,6 +229,7 @@ static hy_status compare_scalar(hy_device *device, int32_t op, const hy_tensor *
         }                                                                       \
     }
 WHERE_KERNEL(raw1)
+WHERE_KERNEL(raw2)
 WHERE_KERNEL(raw4)
 WHERE_KERNEL(raw8)
 
@@ -236,7 +237,7 @@ static hy_status where(hy_device *device, const hy_tensor *condition, const hy_t
 {
     const hy_tensor *operands[] = {y, condition, a, b};
     int64_t size = hy_dtype_size(y->dtype);
-    return hy_walk_run(size == 4 ? where_raw4 : size == 8 ? where_raw8 : where_raw1, NULL, 1, false, 4, operands);
+    return hy_walk_run_bits(size == 4 ? where_raw4 : size == 8 ? where_raw8 : size == 2 ? where_raw2 : where_raw1, NULL, 4, operands);
 }
 
 void HY_ISA(hy_fill_elementwise)(hy_backend *backend)

@@ -66,6 +66,9 @@ static void pick_range(void *context, int64_t begin, int64_t end)
         else if (size == 8)
             for (int64_t j = 0; j < n; j++)
                 *(hy_raw8 *)(y + j * step) = *(const hy_raw8 *)(x + j * x_step + *(const int64_t *)(index + j * index_step) * p->stride);
+        else if (size == 2)
+            for (int64_t j = 0; j < n; j++)
+                *(hy_raw2 *)(y + j * step) = *(const hy_raw2 *)(x + j * x_step + *(const int64_t *)(index + j * index_step) * p->stride);
         else
             for (int64_t j = 0; j < n; j++)
                 *(hy_raw1 *)(y + j * step) = *(const hy_raw1 *)(x + j * x_step + *(const int64_t *)(index + j * index_step) * p->stride);

@@ -17,5 +17,6 @@ void HY_ISA(hy_fill_norm)(hy_backend *backend);
 void HY_ISA(hy_fill_loss)(hy_backend *backend);
 void HY_ISA(hy_fill_index)(hy_backend *backend);
 void HY_ISA(hy_fill_optim)(hy_backend *backend);
+void HY_ISA(hy_fill_half)(hy_backend *backend);
 
 #endif

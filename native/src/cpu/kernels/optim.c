@@ -7,7 +7,7 @@
 
 /* A step of many parameters: `operands` arrays of `count` tensors, of which the first `outputs` are updated. */
 typedef struct steps {
-    hy_walk_kernel kernel[2]; /* of float32 and float64 */
+    hy_walk_kernel kernel[2]; /* of float32, which serves the 16-bit types too, and float64 */
     const void *context;
     int outputs, operands;
     int64_t count;
@@ -19,8 +19,8 @@ static void step_one(const steps *s, int64_t i, int64_t begin, int64_t end)
 {
     const hy_tensor *operands[HY_WALK_OPERANDS] = {s->tensors[0] + i};
     for (int o = 1; o < s->operands; o++) operands[o] = s->tensors[o] + i;
-    const hy_walk_kernel kernel = s->kernel[operands[0]->dtype != HY_FLOAT32];
-    if (hy_walk_is_flat(hy_numel(operands[0]), s->operands, operands)) {
+    const hy_walk_kernel kernel = s->kernel[operands[0]->dtype == HY_FLOAT64];
+    if (!hy_is_half(operands[0]->dtype) && hy_walk_is_flat(hy_numel(operands[0]), s->operands, operands)) {
         void *data[HY_WALK_OPERANDS];
         for (int o = 0; o < s->operands; o++) data[o] = (char *)operands[o]->data + begin * hy_dtype_size(operands[o]->dtype);
         kernel(data, end - begin, s->context);
@@ -28,6 +28,7 @@ static void step_one(const steps *s, int64_t i, int64_t begin, int64_t end)
     }
     hy_walk w;
     hy_walk_prepare(&w, s->outputs, s->operands, operands);
+    hy_walk_widen(&w, operands);
     w.kernel = kernel, w.context = s->context, w.update = true;
     hy_walk_rows(&w, begin, end);
 }

@@ -15,4 +15,5 @@ void HY_ISA(hy_cpu_kernels)(hy_backend *backend)
     HY_ISA(hy_fill_loss)(backend);
     HY_ISA(hy_fill_index)(backend);
     HY_ISA(hy_fill_optim)(backend);
+    HY_ISA(hy_fill_half)(backend); /* last: it stands before the others */
 }

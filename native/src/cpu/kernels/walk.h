@@ -1,6 +1,7 @@
 /*
  * walk.h: walks operands of one shape together, whatever their strides. Kernels see only contiguous blocks: an operand that is not
- * contiguous is staged through a small tile, so that an operation needs one inner loop and not one for each pattern of strides.
+ * contiguous is staged through a small tile, so that an operation needs one inner loop and not one for each pattern of strides. So is one
+ * of a 16-bit floating type: its tile holds float, and the kernel is float's.
  */
 #ifndef HY_CPU_WALK_H
 #define HY_CPU_WALK_H
@@ -10,6 +11,7 @@
 
 #include "core/parallel.h"
 #include "core/tensor.h"
+#include "cpu/kernels/half_runs.h"
 #include "cpu/kernels/pack.h"
 
 enum {
@@ -28,6 +30,7 @@ typedef struct hy_walk {
     int operands, outputs;   /* outputs come first */
     bool update;             /* the kernel also reads its outputs */
     bool dense[HY_WALK_OPERANDS]; /* lies in memory as the walk goes */
+    int32_t half[HY_WALK_OPERANDS]; /* the 16-bit type of an operand that its tile holds as float; otherwise 0 */
     int ndim;                /* at least 1, outermost first */
     int64_t shape[HY_MAX_DIMS];
     int64_t strides[HY_WALK_OPERANDS][HY_MAX_DIMS]; /* in bytes */
@@ -36,6 +39,7 @@ typedef struct hy_walk {
 } hy_walk;
 
 typedef uint8_t __attribute__((may_alias)) hy_raw1;
+typedef uint16_t __attribute__((may_alias)) hy_raw2;
 typedef uint32_t __attribute__((may_alias)) hy_raw4;
 typedef uint64_t __attribute__((may_alias)) hy_raw8;
 
@@ -48,6 +52,8 @@ static inline void hy_walk_move(char *to, int64_t to_stride, const char *from, i
         for (int64_t i = 0; i < n; i++) *(hy_raw4 *)(to + i * to_stride) = *(const hy_raw4 *)(from + i * from_stride);
     else if (size == 8)
         for (int64_t i = 0; i < n; i++) *(hy_raw8 *)(to + i * to_stride) = *(const hy_raw8 *)(from + i * from_stride);
+    else if (size == 2)
+        for (int64_t i = 0; i < n; i++) *(hy_raw2 *)(to + i * to_stride) = *(const hy_raw2 *)(from + i * from_stride);
     else
         for (int64_t i = 0; i < n; i++) *(hy_raw1 *)(to + i * to_stride) = *(const hy_raw1 *)(from + i * from_stride);
 }
@@ -58,6 +64,8 @@ static inline void hy_walk_fill(char *to, const char *from, int64_t size, int64_
         for (int64_t i = 0; i < n; i++) ((hy_raw4 *)to)[i] = *(const hy_raw4 *)from;
     else if (size == 8)
         for (int64_t i = 0; i < n; i++) ((hy_raw8 *)to)[i] = *(const hy_raw8 *)from;
+    else if (size == 2)
+        for (int64_t i = 0; i < n; i++) ((hy_raw2 *)to)[i] = *(const hy_raw2 *)from;
     else
         memset(to, *(const hy_raw1 *)from, (size_t)n);
 }
@@ -114,11 +122,30 @@ static inline int64_t hy_walk_left(const hy_walk *w, const hy_walk_cursor *c, in
     return left < n ? left : n;
 }
 
+/* Moves n elements of 16 bits, at most a tile, into their tile, widened, or out of it, narrowed. */
+static inline void hy_walk_stage_half(int32_t dtype, int64_t stride, char *at, int64_t n, float *tile, bool store)
+{
+    uint16_t run[HY_WALK_TILE], *x = stride == 2 ? (uint16_t *)at : run;
+    const int64_t count = stride == 0 ? 1 : n;
+    if (store) {
+        hy_narrow(dtype, tile, x, n);
+        if (x == run) hy_walk_move(at, stride, (char *)run, 2, 2, n);
+    } else {
+        if (x == run) hy_walk_move((char *)run, 2, at, stride, 2, count);
+        hy_widen(dtype, x, tile, count);
+        if (count < n) hy_walk_fill((char *)tile, (char *)tile, 4, n);
+    }
+}
+
+/* Bytes of an element in operand o's tile. */
+static inline int64_t hy_walk_tile_size(const hy_walk *w, int o) { return w->half[o] ? (int64_t)sizeof(float) : w->size[o]; }
+
 /* Moves n elements of one row of operand o into its tile, or out of it. */
 static inline void hy_walk_stage_row(const hy_walk *w, int o, char *at, int64_t n, char *tile, bool store)
 {
     const int64_t size = w->size[o], stride = w->strides[o][w->ndim - 1];
-    if (store) hy_walk_move(at, stride, tile, size, size, n);
+    if (w->half[o]) hy_walk_stage_half(w->half[o], stride, at, n, (float *)tile, store);
+    else if (store) hy_walk_move(at, stride, tile, size, size, n);
     else if (stride == 0) hy_walk_fill(tile, at, size, n);
     else hy_walk_move(tile, size, at, stride, size, n);
 }
@@ -126,7 +153,7 @@ static inline void hy_walk_stage_row(const hy_walk *w, int o, char *at, int64_t 
 /* The same for n elements in any number of rows. */
 static inline void hy_walk_stage(const hy_walk *w, int o, hy_walk_cursor c, int64_t n, char *tile, bool store)
 {
-    for (int64_t m; n > 0; n -= m, tile += m * w->size[o]) {
+    for (int64_t m; n > 0; n -= m, tile += m * hy_walk_tile_size(w, o)) {
         m = hy_walk_left(w, &c, n);
         hy_walk_stage_row(w, o, c.at[o], m, tile, store);
         hy_walk_advance(w, &c, m);
@@ -142,7 +169,7 @@ static inline void hy_walk_rows(void *context, int64_t begin, int64_t end)
     bool staged[HY_WALK_OPERANDS];
     int64_t most = w->shape[w->ndim - 1];
     for (int o = 0; o < w->operands; o++) {
-        staged[o] = w->strides[o][w->ndim - 1] != w->size[o];
+        staged[o] = w->half[o] || w->strides[o][w->ndim - 1] != w->size[o];
         if (staged[o] && most > HY_WALK_TILE) most = HY_WALK_TILE;
     }
     hy_walk_cursor c = hy_walk_seek(w, begin);
@@ -236,7 +263,7 @@ static inline void hy_walk_simplify(hy_walk *w)
 static inline void hy_walk_find_dense(hy_walk *w, int o)
 {
     int64_t expected = w->size[o];
-    w->dense[o] = true;
+    w->dense[o] = !w->half[o];
     for (int d = w->ndim - 1; d >= 0; expected *= w->shape[d--]) w->dense[o] &= w->strides[o][d] == expected;
 }
 
@@ -248,6 +275,7 @@ static inline int64_t hy_walk_prepare(hy_walk *w, int outputs, int count, const 
     for (int o = 0; o < count; o++) {
         w->data[o] = operands[o]->data;
         w->size[o] = hy_dtype_size(operands[o]->dtype);
+        w->half[o] = 0;
     }
     for (int d = 0; d < first->ndim; d++) {
         if (first->shape[d] == 1) continue;
@@ -265,6 +293,15 @@ static inline int64_t hy_walk_prepare(hy_walk *w, int outputs, int count, const 
     hy_walk_simplify(w);
     for (int o = 0; o < count; o++) hy_walk_find_dense(w, o);
     return hy_numel(first);
+}
+
+/* Has the operands of 16-bit types staged as float. */
+static inline void hy_walk_widen(hy_walk *w, const hy_tensor *const *operands)
+{
+    for (int o = 0; o < w->operands; o++) {
+        w->half[o] = hy_is_half(operands[o]->dtype) ? operands[o]->dtype : 0;
+        hy_walk_find_dense(w, o);
+    }
 }
 
 /* Whether every operand has the first one's shape, but for one that may be a number without axes, and is contiguous: most work is so. */
@@ -294,14 +331,15 @@ static inline bool hy_walk_crosses(const hy_tensor *y, const hy_tensor *x)
     return false;
 }
 
-/** Runs the kernel over all elements. The order is free: elementwise work does not depend on it. An input that runs across the output is
- *  copied first, since copies go block by block. */
-static inline hy_status hy_walk_run(hy_walk_kernel kernel, const void *context, int outputs, bool update, int count,
-                                    const hy_tensor **operands)
+/* As hy_walk_run, or, for `bits`, as hy_walk_run_bits. */
+static inline hy_status hy_walk_run_either(bool bits, hy_walk_kernel kernel, const void *context, int outputs, bool update, int count,
+                                           const hy_tensor **operands)
 {
     const int64_t n = hy_numel(operands[0]);
+    bool halves = false;
+    for (int o = 0; o < count && !bits; o++) halves |= hy_is_half(operands[o]->dtype);
     if (n == 0) return HY_OK;
-    if (n <= HY_WALK_GRAIN && hy_walk_is_flat(n, count, operands)) { /* nothing to walk */
+    if (n <= HY_WALK_GRAIN && !halves && hy_walk_is_flat(n, count, operands)) { /* nothing to walk */
         void *data[HY_WALK_OPERANDS];
         _Alignas(64) char tile[HY_WALK_TILE * 8]; /* of the one number that there may be */
         for (int o = 0; o < count; o++) {
@@ -318,10 +356,25 @@ static inline hy_status hy_walk_run(hy_walk_kernel kernel, const void *context, 
         hy_walk w;
         hy_walk_prepare(&w, outputs, count, operands);
         w.kernel = kernel, w.context = context, w.update = update;
+        if (halves) hy_walk_widen(&w, operands);
         const bool rows = w.ndim == 1 || w.shape[w.ndim - 1] >= HY_WALK_ROW;
         hy_parallel_for(n, HY_WALK_GRAIN, rows ? hy_walk_rows : hy_walk_tiles, &w);
     }
     return hy_pack_end(&pack, pack.status);
+}
+
+/** Runs the kernel over all elements, those of 16-bit floating types as float. The order is free: elementwise work does not depend on it. An
+ *  input that runs across the output is copied first, since copies go block by block. */
+static inline hy_status hy_walk_run(hy_walk_kernel kernel, const void *context, int outputs, bool update, int count,
+                                    const hy_tensor **operands)
+{
+    return hy_walk_run_either(false, kernel, context, outputs, update, count, operands);
+}
+
+/** Runs a kernel that moves elements to one output and looks only at their size. */
+static inline hy_status hy_walk_run_bits(hy_walk_kernel kernel, const void *context, int count, const hy_tensor **operands)
+{
+    return hy_walk_run_either(true, kernel, context, 1, false, count, operands);
 }
 
 #endif

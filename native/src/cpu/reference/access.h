@@ -2,6 +2,7 @@
 #ifndef HY_CPU_REFERENCE_ACCESS_H
 #define HY_CPU_REFERENCE_ACCESS_H
 
+#include <math.h>
 #include <string.h>
 
 #include "core/tensor.h"
@@ -15,6 +16,43 @@ static inline int64_t hy_saturate(double v, int64_t low, int64_t high)
     return (int64_t)v;
 }
 
+/* The two floating formats of 16 bits, by their definition: sign, exponent, and what follows the leading binary digit. */
+typedef struct hy_half_format {
+    int fraction;  /* digits after the point */
+    int least;     /* exponent of the smallest normal number */
+    int greatest;
+} hy_half_format;
+
+static inline hy_half_format hy_half_format_of(int32_t dtype)
+{
+    return dtype == HY_BFLOAT16 ? (hy_half_format){7, -126, 127} : (hy_half_format){10, -14, 15};
+}
+
+static inline double hy_half_value(int32_t dtype, uint16_t bits)
+{
+    const hy_half_format f = hy_half_format_of(dtype);
+    const int exponent = (bits & 0x7FFF) >> f.fraction, fraction = bits & ((1 << f.fraction) - 1);
+    double size = ldexp(fraction + (exponent ? 1 << f.fraction : 0), (exponent ? exponent - 1 : 0) + f.least - f.fraction);
+    if (exponent == f.greatest - f.least + 2) size = fraction ? NAN : INFINITY;
+    return bits & 0x8000 ? -size : size;
+}
+
+/** v rounded to float32, then to the nearest number of the format, to even between two. */
+static inline uint16_t hy_half_bits(int32_t dtype, double v)
+{
+    const hy_half_format f = hy_half_format_of(dtype);
+    const double size = fabs((float)v);
+    const uint16_t sign = signbit(v) ? 0x8000 : 0, infinity = (uint16_t)((f.greatest - f.least + 2) << f.fraction);
+    int exponent;
+    if (v != v) return sign | infinity | (uint16_t)(1 << (f.fraction - 1));
+    if (isinf(size)) return sign | infinity;
+    frexp(size, &exponent);
+    exponent = exponent - 1 < f.least || size == 0 ? f.least : exponent - 1;
+    const double digits = rint(ldexp(size, f.fraction - exponent)); /* from 2^fraction on, the number is normal and the exponent counts from 1 */
+    const double bits = ldexp(exponent - f.least, f.fraction) + digits;
+    return sign | (bits >= infinity ? infinity : (uint16_t)bits);
+}
+
 /** Element `at` (an offset in elements) as double; NULL has the value `otherwise` everywhere. */
 static inline double hy_load_or(const hy_tensor *t, int64_t at, double otherwise)
 {
@@ -25,6 +63,9 @@ static inline double hy_load_or(const hy_tensor *t, int64_t at, double otherwise
     case HY_INT32: return ((const int32_t *)t->data)[at];
     case HY_INT64: return (double)((const int64_t *)t->data)[at];
     case HY_UINT8: return ((const uint8_t *)t->data)[at];
+    case HY_INT8: return ((const int8_t *)t->data)[at];
+    case HY_BFLOAT16:
+    case HY_FLOAT16: return hy_half_value(t->dtype, ((const uint16_t *)t->data)[at]);
     default: return ((const uint8_t *)t->data)[at] != 0;
     }
 }
@@ -37,6 +78,7 @@ static inline int64_t hy_load_integer(const hy_tensor *t, int64_t at)
     case HY_INT32: return ((const int32_t *)t->data)[at];
     case HY_INT64: return ((const int64_t *)t->data)[at];
     case HY_UINT8: return ((const uint8_t *)t->data)[at];
+    case HY_INT8: return ((const int8_t *)t->data)[at];
     case HY_BOOL: return ((const uint8_t *)t->data)[at] != 0;
     default: return hy_saturate(hy_load(t, at), INT64_MIN, INT64_MAX);
     }
@@ -51,6 +93,9 @@ static inline void hy_store(const hy_tensor *t, int64_t at, double v)
     case HY_INT32: ((int32_t *)t->data)[at] = (int32_t)hy_saturate(v, INT32_MIN, INT32_MAX); break;
     case HY_INT64: ((int64_t *)t->data)[at] = hy_saturate(v, INT64_MIN, INT64_MAX); break;
     case HY_UINT8: ((uint8_t *)t->data)[at] = (uint8_t)hy_saturate(v, 0, UINT8_MAX); break;
+    case HY_INT8: ((int8_t *)t->data)[at] = (int8_t)hy_saturate(v, INT8_MIN, INT8_MAX); break;
+    case HY_BFLOAT16:
+    case HY_FLOAT16: ((uint16_t *)t->data)[at] = hy_half_bits(t->dtype, v); break;
     default: ((uint8_t *)t->data)[at] = v != 0; break;
     }
 }
@@ -64,6 +109,9 @@ static inline void hy_store_integer(const hy_tensor *t, int64_t at, int64_t v)
     case HY_INT32: ((int32_t *)t->data)[at] = (int32_t)v; break;
     case HY_INT64: ((int64_t *)t->data)[at] = v; break;
     case HY_UINT8: ((uint8_t *)t->data)[at] = (uint8_t)v; break;
+    case HY_INT8: ((int8_t *)t->data)[at] = (int8_t)v; break;
+    case HY_BFLOAT16:
+    case HY_FLOAT16: hy_store(t, at, (float)v); break; /* double would round once more before that */
     default: ((uint8_t *)t->data)[at] = v != 0; break;
     }
 }
@@ -75,8 +123,8 @@ static inline void hy_move(const hy_tensor *to, int64_t to_at, const hy_tensor *
     memcpy((char *)to->data + to_at * size, (const char *)from->data + from_at * size, (size_t)size);
 }
 
-/** s as an element of `dtype` holds it; floating dtypes only. */
-static inline double hy_rounded(int32_t dtype, double s) { return dtype == HY_FLOAT32 ? (double)(float)s : s; }
+/** A number beside tensors of `dtype`, as calculation takes it; floating dtypes only. */
+static inline double hy_rounded(int32_t dtype, double s) { return dtype == HY_FLOAT64 ? s : (double)(float)s; }
 
 /** The view of t that begins `at` elements further on. */
 static inline hy_tensor hy_advanced(const hy_tensor *t, int64_t at)

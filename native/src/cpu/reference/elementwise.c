@@ -124,10 +124,10 @@ static hy_status reference_binary(hy_device *device, int32_t op, const hy_tensor
     return HY_OK;
 }
 
-/** A zero-dimensional view of `storage` that holds s, cast to the dtype of `like`: the scalar as an operand. */
+/** A zero-dimensional view of `storage` that holds s as calculation with `like` takes it: the scalar as an operand. */
 static hy_tensor scalar_operand(const hy_tensor *like, double s, double *storage)
 {
-    hy_tensor t = {.data = storage, .device = like->device, .dtype = like->dtype, .ndim = 0};
+    hy_tensor t = {.data = storage, .device = like->device, .dtype = hy_compute_dtype(like->dtype), .ndim = 0};
     hy_store(&t, 0, s);
     return t;
 }
@@ -169,7 +169,7 @@ static hy_status reference_compare(hy_device *device, int32_t op, const hy_tenso
 
 static hy_status reference_compare_scalar(hy_device *device, int32_t op, const hy_tensor *x, double s, const hy_tensor *y)
 {
-    const double b = x->dtype == HY_FLOAT32 ? (float)s : s;
+    const double b = hy_compute_dtype(x->dtype) == HY_FLOAT32 ? (float)s : s;
     for (hy_walk w = HY_WALK(y, x, y); w.left > 0; hy_walk_next(&w))
         hy_store_integer(y, w.at[1], compare_value(op, hy_load(x, w.at[0]), b));
     return HY_OK;

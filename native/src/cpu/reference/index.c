@@ -54,14 +54,31 @@ static hy_status pick(const char *operation, const hy_tensor *x, int32_t axis, c
 }
 
 /** y at the places that index names along `axis` += x. */
-static hy_status add(const char *operation, const hy_tensor *x, int32_t axis, const hy_tensor *index, const hy_tensor *y)
+static void add_all(const hy_tensor *x, int32_t axis, const hy_tensor *index, const hy_tensor *y)
 {
-    const hy_status status = check_indices(operation, index, y->shape[axis]);
-    if (status != HY_OK) return status;
     const hy_tensor start = held(y, axis);
     for (hy_walk w = HY_WALK(x, x, index, &start); w.left > 0; hy_walk_next(&w))
         add_element(y, w.at[2] + hy_load_integer(index, w.at[1]) * y->strides[axis], x, w.at[0]);
-    return HY_OK;
+}
+
+/** The same; a y of a 16-bit type is summed up in float32. */
+static hy_status add(hy_device *device, const char *operation, const hy_tensor *x, int32_t axis, const hy_tensor *index, const hy_tensor *y)
+{
+    hy_status status = check_indices(operation, index, y->shape[axis]);
+    if (status != HY_OK) return status;
+    if (!hy_is_half(y->dtype)) {
+        add_all(x, axis, index, y);
+        return HY_OK;
+    }
+    void *data = NULL;
+    status = hy_alloc(device, hy_numel(y) * (int64_t)sizeof(float), &data);
+    if (status != HY_OK) return status;
+    hy_tensor sums = hy_contiguous_like(y, data);
+    sums.dtype = HY_FLOAT32;
+    device->backend.copy(device, y, &sums);
+    add_all(x, axis, index, &sums);
+    device->backend.copy(device, &sums, y);
+    return hy_free(device, data);
 }
 
 static hy_status reference_gather(hy_device *device, const hy_tensor *x, int32_t axis, const hy_tensor *index, const hy_tensor *y)
@@ -71,7 +88,7 @@ static hy_status reference_gather(hy_device *device, const hy_tensor *x, int32_t
 
 static hy_status reference_scatter_add(hy_device *device, const hy_tensor *x, int32_t axis, const hy_tensor *index, const hy_tensor *y)
 {
-    return add("ScatterAdd", x, axis, index, y);
+    return add(device, "ScatterAdd", x, axis, index, y);
 }
 
 static hy_status reference_index_select(hy_device *device, const hy_tensor *x, int32_t axis, const hy_tensor *index, const hy_tensor *y)
@@ -83,7 +100,7 @@ static hy_status reference_index_select(hy_device *device, const hy_tensor *x, i
 static hy_status reference_index_add(hy_device *device, const hy_tensor *x, int32_t axis, const hy_tensor *index, const hy_tensor *y)
 {
     const hy_tensor along = index_along(index, axis, y->ndim);
-    return add("IndexAdd", x, axis, &along, y);
+    return add(device, "IndexAdd", x, axis, &along, y);
 }
 
 static hy_status reference_one_hot(hy_device *device, const hy_tensor *index, const hy_tensor *y)

@@ -15,7 +15,7 @@ static hy_status reference_random_uniform(hy_device *device, uint64_t seed, uint
     uint32_t word[4];
     for (hy_walk w = HY_WALK(y, y); w.left > 0; hy_walk_next(&w)) {
         draw(seed, &offset, word);
-        hy_store(y, w.at[0], y->dtype == HY_FLOAT32 ? (double)hy_uniform32(word, low, high) : hy_uniform64(word, low, high));
+        hy_store(y, w.at[0], y->dtype == HY_FLOAT64 ? hy_uniform64(word, low, high) : (double)hy_uniform32(word, low, high));
     }
     return HY_OK;
 }
@@ -25,7 +25,7 @@ static hy_status reference_random_normal(hy_device *device, uint64_t seed, uint6
     uint32_t word[4];
     for (hy_walk w = HY_WALK(y, y); w.left > 0; hy_walk_next(&w)) {
         draw(seed, &offset, word);
-        hy_store(y, w.at[0], y->dtype == HY_FLOAT32 ? (double)hy_normal32(word, mean, std) : hy_normal64(word, mean, std));
+        hy_store(y, w.at[0], y->dtype == HY_FLOAT64 ? hy_normal64(word, mean, std) : (double)hy_normal32(word, mean, std));
     }
     return HY_OK;
 }
