@@ -220,7 +220,7 @@ protected:
     {
         std::vector<Tensor> gradients, parameters;
         for (int64_t n = random.integer(1, 5); n > 0; n--) {
-            const int32_t dtype = random.integer(0, 1) ? HY_FLOAT32 : HY_FLOAT64;
+            const int32_t dtype = random.pick(kFloating);
             const Shape shape = which % 8 == 1 && n == 2 ? Shape{3, 12000} : random_shape(random);
             gradients.push_back(random_input(random, dtype, shape));
             parameters.push_back(state(dtype, shape, -3, 3));
