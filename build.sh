@@ -19,6 +19,8 @@ help() {
 ./build.sh sanitize   run the native tests under the address, undefined-behaviour and thread sanitizers
 ./build.sh cross      build the native core for arm64 Linux and run its tests under emulation
 ./build.sh variants   build the native core with OpenBLAS and with its AVX-512 kernels lowered to AVX2, and test both
+./build.sh pack       make the NuGet packages of all that is built, in artifacts/
+./build.sh consumer   make them, and use them as a stranger would: train, publish self-contained and with NativeAOT, install the command
 ./build.sh clean      delete everything that was built
 ./build.sh help       list the commands
 EOF
@@ -62,7 +64,7 @@ install_missing() {
     fi
     echo "Installing ${missing[*]}"
     "${as_root[@]}" apt-get update -qq
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=900 install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
   fi
   if ! command -v dotnet >/dev/null || ! dotnet --list-sdks | grep '^10\.' >/dev/null; then
     echo "build.sh: missing: the .NET 10 SDK. Install it from https://dotnet.microsoft.com and run this again." >&2
@@ -148,6 +150,8 @@ variants() {
   ctest --test-dir $directory --output-on-failure -j "$(nproc)" --progress --tests-regex 'avx512|Matmul|^(Gemm|Conv|Winograd)\.'
 }
 
+pack() { build_native; packaging/pack.sh; }
+
 command=${1:-build}
 (($# == 0)) || shift
 case $command in
@@ -171,6 +175,10 @@ case $command in
     install_missing missing_cross_packages; cross ;;
   variants)
     install_missing missing_variants_packages; variants ;;
+  pack)
+    install_missing; pack ;;
+  consumer)
+    install_missing; pack; tests/consumer/run.sh ;;
   clean)
     rm -rf build artifacts
     find . -type d \( -name bin -o -name obj \) -prune -exec rm -rf {} + ;;
