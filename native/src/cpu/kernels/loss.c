@@ -1,16 +1,13 @@
 /* Losses with their gradients in one pass. Each sample's (or block's) loss goes to a place of its own and these are summed pairwise. */
 #include <math.h>
 
-#include "core/functions.h"
 #include "core/parallel.h"
 #include "core/status.h"
+#include "cpu/kernels/exp_sum.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/kernels/pack.h"
-#include "cpu/simd/vector.h"
 
 enum { PIECE = 512, GRAIN = 16384, BLOCK = 32768 };
-
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 static double pairwise_sum(const double *v, int64_t n)
 {
@@ -43,26 +40,20 @@ typedef struct entropy {
 
 static int64_t label_at(const hy_tensor *labels, int64_t n) { return ((const int64_t *)labels->data)[n * labels->strides[0]]; }
 
-#define FOR_PIECES(n) for (int64_t at = 0, m = smaller(n, PIECE); at < (n); at += m, m = smaller((n) - at, PIECE))
-
 /* For one sample: log p(c) = logit(c) - max - log Σ e^(logit - max); the loss is -(1 - ε) log p(label) - ε/C Σ log p(c), its gradient
  * p(c) - ε/C, less 1 - ε at the label. */
 #define ENTROPY_KERNELS(suffix, T)                                                                                  \
     static double sample_loss_##suffix(const entropy *e, const T *x, T *grad, int64_t label)                        \
     {                                                                                                               \
         const int64_t n = e->classes;                                                                               \
-        const T max = hy_run_max_##suffix(x, n);                                                                    \
-        double sum = 0, all = 0;                                                                                    \
-        T tile[PIECE];                                                                                              \
-        FOR_PIECES(n) {                                                                                             \
-            T *to = grad ? grad + at : tile;                                                                        \
-            for (int64_t i = 0; i < m; i++) to[i] = hy_exp(x[at + i] - max);                                        \
-            sum += hy_run_sum_##suffix(to, m);                                                                      \
-            if (e->smoothing != 0)                                                                                  \
-                for (int64_t i = 0; i < m; i++) all += (double)x[at + i] - (double)max;                             \
-        }                                                                                                           \
+        const T max = hy_row_max_##suffix(x, n);                                                                    \
+        T tile[HY_EXP_SUM_PIECE];                                                                                   \
+        const double scaled = hy_exp_sum_##suffix(x, max, grad ? grad : tile, grad != NULL, n);                     \
+        const double sum = scaled / HY_EXP_SCALE_##suffix;                                                          \
+        double all = 0;                                                                                             \
+        for (int64_t i = 0; e->smoothing != 0 && i < n; i++) all += (double)x[i] - (double)max;                     \
         if (grad) {                                                                                                 \
-            const T scale = (T)(1 / sum / e->divisor), spread = (T)(e->smoothing / (double)n / e->divisor);         \
+            const T scale = (T)(1 / scaled / e->divisor), spread = (T)(e->smoothing / (double)n / e->divisor);      \
             for (int64_t i = 0; i < n; i++) grad[i] = grad[i] * scale - spread;                                     \
             const double p = (double)hy_exp(x[label] - max) / sum; /* anew: p - 1 cancels where p is near 1 */      \
             grad[label] = (T)((p - (1 - e->smoothing) - e->smoothing / (double)n) / e->divisor);                    \
@@ -161,7 +152,7 @@ typedef struct squares {
         const squares *q = context;                                                                  \
         double sums[BLOCK / PIECE];                                                                  \
         int64_t pieces = 0;                                                                          \
-        for (int64_t at = begin; at < end; at += PIECE) sums[pieces++] = piece_##suffix(q, at, smaller(end - at, PIECE)); \
+        for (int64_t at = begin; at < end; at += PIECE) sums[pieces++] = piece_##suffix(q, at, hy_min(end - at, PIECE)); \
         q->sums[begin / BLOCK] = pairwise_sum(sums, pieces);                                         \
     }
 

@@ -2,11 +2,10 @@
  * Softmax and its logarithm along any axis. Operands are packed to [outer, n, inner]. With inner = 1 a line is a contiguous row and is
  * worked in pieces that stay in the first-level cache; otherwise up to COLUMNS neighbouring lines are worked side by side.
  */
-#include "core/functions.h"
 #include "core/parallel.h"
+#include "cpu/kernels/exp_sum.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/kernels/pack.h"
-#include "cpu/simd/vector.h"
 
 enum { PIECE = 512, COLUMNS = 64, GRAIN = 16384 };
 
@@ -16,51 +15,20 @@ typedef struct lines {
     int64_t n, inner, tiles;
 } lines;
 
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-
-#define FOR_PIECES(n) for (int64_t at = 0, m = smaller(n, PIECE); at < (n); at += m, m = smaller((n) - at, PIECE))
-
-/* e^x for x <= 0. */
-#define EXP_BELOW_f32 hy_expf_
-#define EXP_BELOW_f64 hy_exp_
+#define FOR_PIECES(n) for (int64_t at = 0, m = hy_min(n, PIECE); at < (n); at += m, m = hy_min((n) - at, PIECE))
 
 #define SOFTMAX_KERNELS(suffix, T)                                                                                \
-    /* y = e^(x - max) for n <= PIECE elements, and their sum, in two vectors of lanes; the last few come with -infinity, which adds 0. */ \
-    static T exp_sum_##suffix(const T *x, T max, T *y, int64_t n)                                                 \
-    {                                                                                                             \
-        enum { LANES = 2 * HY_VECTOR_BYTES / sizeof(T) };                                                         \
-        T sum[LANES] = {0}, last[LANES];                                                                          \
-        int64_t i = 0;                                                                                            \
-        for (; i + LANES <= n; i += LANES)                                                                        \
-            _Pragma("GCC ivdep") for (int64_t l = 0; l < LANES; l++) {                                            \
-                const T e = EXP_BELOW_##suffix(x[i + l] - max);                                                   \
-                y[i + l] = e;                                                                                     \
-                sum[l] += e;                                                                                      \
-            }                                                                                                     \
-        if (i < n) {                                                                                              \
-            for (int64_t l = 0; l < LANES; l++) last[l] = -(T)INFINITY;                                           \
-            memcpy(last, x + i, (size_t)(n - i) * sizeof(T));                                                     \
-            for (int64_t l = 0; l < LANES; l++) last[l] = EXP_BELOW_##suffix(last[l] - max);                      \
-            for (int64_t l = 0; l < LANES; l++) sum[l] += last[l];                                                \
-            memcpy(y + i, last, (size_t)(n - i) * sizeof(T));                                                     \
-        }                                                                                                         \
-        return hy_run_sum_##suffix(sum, LANES);                                                                   \
-    }                                                                                                             \
     static void row_softmax_##suffix(const T *x, T *y, int64_t n)                                                 \
     {                                                                                                             \
-        const T max = hy_run_max_##suffix(x, n);                                                                  \
-        double sum = 0;                                                                                           \
-        FOR_PIECES(n) sum += exp_sum_##suffix(x + at, max, y + at, m);                                            \
-        const T scale = (T)(1 / sum);                                                                             \
+        const T max = hy_row_max_##suffix(x, n);                                                                  \
+        const T scale = (T)(1 / hy_exp_sum_##suffix(x, max, y, true, n));                                         \
         for (int64_t i = 0; i < n; i++) y[i] *= scale;                                                            \
     }                                                                                                             \
     static void row_log_softmax_##suffix(const T *x, T *y, int64_t n)                                             \
     {                                                                                                             \
-        const T max = hy_run_max_##suffix(x, n);                                                                  \
-        double sum = 0;                                                                                           \
-        T tile[PIECE];                                                                                            \
-        FOR_PIECES(n) sum += exp_sum_##suffix(x + at, max, tile, m);                                              \
-        const T log_sum = (T)log(sum);                                                                            \
+        const T max = hy_row_max_##suffix(x, n);                                                                  \
+        T tile[HY_EXP_SUM_PIECE];                                                                                 \
+        const T log_sum = (T)log(hy_exp_sum_##suffix(x, max, tile, false, n) / HY_EXP_SCALE_##suffix);            \
         _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++) y[i] = (x[i] - max) - log_sum;                       \
     }                                                                                                             \
     static void row_softmax_backward_##suffix(const T *y, const T *g, T *dx, int64_t n)                           \
@@ -94,7 +62,7 @@ static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
         columns_max_##suffix(x, n, inner, width, max);                                                            \
         for (int64_t i = 0; i < n; i++)                                                                           \
             _Pragma("GCC ivdep") for (int64_t j = 0; j < width; j++) {                                            \
-                const T e = hy_exp(x[i * inner + j] - max[j]);                                                    \
+                const T e = hy_exp_below(x[i * inner + j] - max[j]);                                              \
                 y[i * inner + j] = e;                                                                             \
                 sum[j] += e;                                                                                      \
             }                                                                                                     \
@@ -108,8 +76,8 @@ static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
         double sum[COLUMNS] = {0};                                                                                \
         columns_max_##suffix(x, n, inner, width, max);                                                            \
         for (int64_t i = 0; i < n; i++)                                                                           \
-            for (int64_t j = 0; j < width; j++) sum[j] += hy_exp(x[i * inner + j] - max[j]);                      \
-        for (int64_t j = 0; j < width; j++) log_sum[j] = (T)log(sum[j]);                                          \
+            for (int64_t j = 0; j < width; j++) sum[j] += hy_exp_below(x[i * inner + j] - max[j]);                \
+        for (int64_t j = 0; j < width; j++) log_sum[j] = (T)log(sum[j] / HY_EXP_SCALE_##suffix);                  \
         for (int64_t i = 0; i < n; i++)                                                                           \
             _Pragma("GCC ivdep") for (int64_t j = 0; j < width; j++)                                              \
                 y[i * inner + j] = (x[i * inner + j] - max[j]) - log_sum[j];                                      \
@@ -140,7 +108,7 @@ static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 /* A task is a row, or a tile of up to COLUMNS neighbouring lines. */
 #define TILE_OF_TASK                                                                                     \
     const int64_t first = task % l->tiles * COLUMNS, offset = task / l->tiles * l->n * l->inner + first; \
-    const int64_t width = smaller(l->inner - first, COLUMNS);
+    const int64_t width = hy_min(l->inner - first, COLUMNS);
 
 #define FORWARD_BODY(name, suffix, T)                                                           \
     static void name##_##suffix(void *context, int64_t begin, int64_t end)                      \
@@ -183,7 +151,7 @@ static hy_status run(hy_device *device, hy_parallel_body body, const hy_tensor *
         lines l = {.x = x->data, .g = g ? g->data : NULL, .y = y->data, .n = x->shape[axis], .inner = 1};
         for (int d = axis + 1; d < x->ndim; d++) l.inner *= x->shape[d];
         l.tiles = (l.inner + COLUMNS - 1) / COLUMNS;
-        int64_t outer = hy_numel(x) / (l.n * l.inner), grain = GRAIN / (l.n * smaller(l.inner, COLUMNS));
+        int64_t outer = hy_numel(x) / (l.n * l.inner), grain = GRAIN / (l.n * hy_min(l.inner, COLUMNS));
         hy_parallel_for(outer * l.tiles, grain > 0 ? grain : 1, body, &l);
     }
     return hy_pack_end(&pack, pack.status);
