@@ -27,6 +27,7 @@ typedef union cell {
 
 /* The kernels of one operation and dtype. */
 typedef struct reducer {
+    bool any_length;                                              /* `run` may take more than a leaf: it loses nothing by it */
     void (*run)(const void *x, int64_t n, cell *acc);             /* acc = the reduction of n contiguous elements */
     void (*leaf)(const char *const *rows, int64_t count, int64_t stride, int64_t n, cell *acc); /* acc[j] = that of rows[…][j * stride] */
     void (*merge)(cell *acc, const cell *other, int64_t n);       /* acc[j] takes other[j] */
@@ -39,7 +40,7 @@ typedef struct reducer {
     static void run_##name(const void *x, int64_t n, cell *acc) { acc->field = fold_##name(x, n); }
 
 /* A leaf of rows is accumulated in a row of the run's type, four rows at a time. */
-#define LEAF_AND_MERGE(name, type, accumulator, field, op)                                            \
+#define LEAF_AND_MERGE(name, type, accumulator, field, op, any_length)                                \
     static void leaf_##name(const char *const *rows, int64_t count, int64_t stride, int64_t n, cell *acc) \
     {                                                                                                 \
         accumulator sum[WIDTH];                                                                       \
@@ -68,33 +69,57 @@ typedef struct reducer {
     {                                                                                                 \
         for (int64_t j = 0; j < n; j++) acc[j].field = op(acc[j].field, other[j].field);              \
     }                                                                                                 \
-    static const reducer reducer_##name = {run_##name, leaf_##name, merge_##name};
+    static const reducer reducer_##name = {any_length, run_##name, leaf_##name, merge_##name};
 
 #define REDUCER(name, type, accumulator, field, op) \
     RUN(name, type, accumulator, field, op)         \
-    LEAF_AND_MERGE(name, type, accumulator, field, op)
+    LEAF_AND_MERGE(name, type, accumulator, field, op, false)
+#define EXACT_REDUCER(name, type, accumulator, field, op) \
+    RUN(name, type, accumulator, field, op)               \
+    LEAF_AND_MERGE(name, type, accumulator, field, op, true)
 
-static void run_sum_f32(const void *x, int64_t n, cell *acc) { acc->f = hy_run_sum_f32(x, n); }
+/* Leaf by leaf, whose lanes are added up in double: no leaf ends in a chain of scalars, so that loads alone bound the sum. */
+static void run_sum_f32(const void *x, int64_t n, cell *acc)
+{
+    enum { LANES = HY_VECTOR_BYTES / sizeof(float), STEP = 4 * LANES };
+    const float *from = x;
+    double total[LANES] = {0};
+    while (n >= STEP) {
+        const int64_t m = n < ROW_LEAF ? n / STEP * STEP : ROW_LEAF;
+        hy_vector_f32 a = {0}, b = {0}, c = {0}, d = {0};
+        for (int64_t i = 0; i < m; i += STEP) {
+            const hy_vector_f32 *v = (const hy_vector_f32 *)(from + i);
+            a += v[0], b += v[1], c += v[2], d += v[3];
+        }
+        a = (a + b) + (c + d);
+        for (int l = 0; l < LANES; l++) total[l] += (double)a[l];
+        from += m, n -= m;
+    }
+    double sum = hy_run_sum_f32(from, n);
+    for (int l = 0; l < LANES; l++) sum += total[l];
+    acc->f = sum;
+}
+
 static void run_sum_f64(const void *x, int64_t n, cell *acc) { acc->f = hy_run_sum_f64(x, n); }
-LEAF_AND_MERGE(sum_f32, float, float, f, ADD)
-LEAF_AND_MERGE(sum_f64, double, double, f, ADD)
-REDUCER(sum_i32, int32_t, int64_t, i, ADD)
-REDUCER(sum_i64, int64_t, int64_t, i, ADD)
-REDUCER(sum_u8, uint8_t, int64_t, i, ADD)
+LEAF_AND_MERGE(sum_f32, float, float, f, ADD, true)
+LEAF_AND_MERGE(sum_f64, double, double, f, ADD, false)
+EXACT_REDUCER(sum_i32, int32_t, int64_t, i, ADD)
+EXACT_REDUCER(sum_i64, int64_t, int64_t, i, ADD)
+EXACT_REDUCER(sum_u8, uint8_t, int64_t, i, ADD)
 REDUCER(prod_f32, float, double, f, MULTIPLY)
 REDUCER(prod_f64, double, double, f, MULTIPLY)
-REDUCER(prod_i32, int32_t, int64_t, i, MULTIPLY)
-REDUCER(prod_i64, int64_t, int64_t, i, MULTIPLY)
-REDUCER(max_f32, float, float, f, HY_LARGER)
-REDUCER(max_f64, double, double, f, HY_LARGER)
-REDUCER(max_i32, int32_t, int32_t, i, HY_LARGER)
-REDUCER(max_i64, int64_t, int64_t, i, HY_LARGER)
-REDUCER(max_u8, uint8_t, uint8_t, i, HY_LARGER)
-REDUCER(min_f32, float, float, f, HY_SMALLER)
-REDUCER(min_f64, double, double, f, HY_SMALLER)
-REDUCER(min_i32, int32_t, int32_t, i, HY_SMALLER)
-REDUCER(min_i64, int64_t, int64_t, i, HY_SMALLER)
-REDUCER(min_u8, uint8_t, uint8_t, i, HY_SMALLER)
+EXACT_REDUCER(prod_i32, int32_t, int64_t, i, MULTIPLY)
+EXACT_REDUCER(prod_i64, int64_t, int64_t, i, MULTIPLY)
+EXACT_REDUCER(max_f32, float, float, f, HY_LARGER)
+EXACT_REDUCER(max_f64, double, double, f, HY_LARGER)
+EXACT_REDUCER(max_i32, int32_t, int32_t, i, HY_LARGER)
+EXACT_REDUCER(max_i64, int64_t, int64_t, i, HY_LARGER)
+EXACT_REDUCER(max_u8, uint8_t, uint8_t, i, HY_LARGER)
+EXACT_REDUCER(min_f32, float, float, f, HY_SMALLER)
+EXACT_REDUCER(min_f64, double, double, f, HY_SMALLER)
+EXACT_REDUCER(min_i32, int32_t, int32_t, i, HY_SMALLER)
+EXACT_REDUCER(min_i64, int64_t, int64_t, i, HY_SMALLER)
+EXACT_REDUCER(min_u8, uint8_t, uint8_t, i, HY_SMALLER)
 
 static const reducer *const reducers[][6] = {
     [HY_REDUCE_sum] = {&reducer_sum_f32, &reducer_sum_f64, &reducer_sum_i32, &reducer_sum_i64, &reducer_sum_u8, &reducer_sum_u8},
@@ -157,6 +182,13 @@ static int64_t unit_start(const reduction *r, int64_t unit, int64_t *count)
     return unit / r->row_units * inner + first;
 }
 
+/* Whether n elements of one output follow each other in memory. */
+static bool is_run(const reduction *r, const hy_walk *reduced, int64_t begin, int64_t n)
+{
+    const int inner = reduced->ndim - 1;
+    return !r->columns && reduced->strides[0][inner] == reduced->size[0] && n <= reduced->shape[inner] - begin % reduced->shape[inner];
+}
+
 static void accumulate_leaf(const reduction *r, const hy_walk *reduced, int64_t count, int64_t begin, int64_t n, cell *acc)
 {
     int64_t left, size = reduced->size[0];
@@ -180,7 +212,7 @@ static void accumulate_leaf(const reduction *r, const hy_walk *reduced, int64_t 
 static void accumulate(const reduction *r, const hy_walk *reduced, int64_t count, int64_t begin, int64_t n, cell *acc)
 {
     int64_t leaf = r->columns ? COLUMN_LEAF : ROW_LEAF;
-    if (n <= leaf) {
+    if (n <= leaf || (r->kernels->any_length && is_run(r, reduced, begin, n))) {
         accumulate_leaf(r, reduced, count, begin, n, acc);
         return;
     }
