@@ -1,6 +1,7 @@
 /*
  * Batch normalisation in training. Operands are packed to [N, C, inner]; statistics are taken in pieces of at most PIECE values while these
- * are in the cache, first the mean and then the squared deviations from it, and merged in double precision (Chan, Golub and LeVeque, 1983).
+ * are in the cache, first about the mean and then the deviations from it and their squares, and merged in double precision (Chan, Golub and
+ * LeVeque, 1983).
  * A task is a group of channels: it depends on nothing else, so the number of threads does not show. With inner = 1, [N, C], up to COLUMNS
  * neighbouring channels are worked side by side, in pieces of ROWS samples.
  */
@@ -9,6 +10,7 @@
 #include "core/parallel.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/kernels/pack.h"
+#include "cpu/simd/vector.h"
 
 enum { PIECE = 1024, GRAIN = 32768, COLUMNS = 64, ROWS = 32 };
 
@@ -64,19 +66,36 @@ static double note_statistics(const norm *b, int64_t c, moments s)
     return rstd;
 }
 
-/* Sums over n values in EIGHT accumulators, which the compiler keeps in vectors. */
-enum { EIGHT = 8 };
+/* Sums over a piece, in four vectors each of T's lanes: Σ (x - centre) and Σ (x - centre)², or Σ g and Σ g (x - centre). */
+typedef struct sums {
+    double first, second;
+} sums;
 
-#define SUM_OF(result, n, term)                                                        \
-    do {                                                                               \
-        double lane[EIGHT] = {0}, rest = 0;                                            \
-        int64_t i = 0;                                                                 \
-        for (; i + EIGHT <= (n); i += EIGHT)                                           \
-            for (int64_t k = i; k < i + EIGHT; k++) lane[k - i] += (term(k));          \
-        for (; i < (n); i++) rest += (term(i));                                        \
-        for (int l = 0; l < EIGHT; l++) rest += lane[l];                               \
-        (result) = rest;                                                               \
-    } while (0)
+#define PIECE_SUMS(name, suffix, T, first_term, second_term)                                                           \
+    static sums name##_##suffix(const T *x, const T *g, int64_t n, T centre)                                           \
+    {                                                                                                                  \
+        enum { LANES = HY_VECTOR_BYTES / sizeof(T), FOUR = 4 };                                                        \
+        hy_vector_##suffix first[FOUR] = {{0}}, second[FOUR] = {{0}};                                                  \
+        int64_t i = 0;                                                                                                 \
+        for (; i + FOUR * LANES <= n; i += FOUR * LANES)                                                               \
+            for (int k = 0; k < FOUR; k++) {                                                                           \
+                const hy_vector_##suffix d = *(const hy_vector_##suffix *)(x + i + k * LANES) - centre;                \
+                const hy_vector_##suffix factor = *(const hy_vector_##suffix *)(g + i + k * LANES);                    \
+                (void)factor;                                                                                          \
+                first[k] += first_term;                                                                                \
+                second[k] += second_term;                                                                              \
+            }                                                                                                          \
+        sums all = {0, 0};                                                                                             \
+        for (; i < n; i++) {                                                                                           \
+            const T d = x[i] - centre, factor = g[i];                                                                  \
+            (void)factor;                                                                                              \
+            all.first += (double)(first_term), all.second += (double)(second_term);                                    \
+        }                                                                                                              \
+        first[0] = (first[0] + first[1]) + (first[2] + first[3]);                                                      \
+        second[0] = (second[0] + second[1]) + (second[2] + second[3]);                                                 \
+        for (int l = 0; l < LANES; l++) all.first += (double)first[0][l], all.second += (double)second[0][l];          \
+        return all;                                                                                                    \
+    }
 
 /* The pieces of channel c: rows of the packed tensor, and within long rows runs of PIECE values. */
 #define FOR_PIECES(b, c, start, m)                                                                                     \
@@ -85,16 +104,17 @@ enum { EIGHT = 8 };
              at += m, start += m, m = smaller((b)->inner - at, PIECE))
 
 #define NORM_KERNELS(suffix, T)                                                                                        \
+    PIECE_SUMS(deviations, suffix, T, d, d * d)                                                                        \
+    PIECE_SUMS(gradients, suffix, T, factor, factor * d)                                                               \
     static moments statistics_##suffix(const norm *b, int64_t c)                                                       \
     {                                                                                                                  \
         moments all = {0};                                                                                             \
         FOR_PIECES(b, c, start, m) {                                                                                   \
             const T *x = (const T *)b->x + start;                                                                      \
-            moments piece = {.count = (double)m};                                                                      \
-            double sum;                                                                                                \
-            SUM_OF(sum, m, VALUE);                                                                                     \
-            const double mean = piece.mean = sum / (double)m;                                                          \
-            SUM_OF(piece.squares, m, SQUARED_DEVIATION);                                                               \
+            const T centre = hy_run_sum_##suffix(x, m) / (T)m; /* near the mean, from which the deviations' sum leads */ \
+            const sums d = deviations_##suffix(x, x, m, centre);                                                       \
+            const double squares = d.second - d.first * d.first / (double)m;                                           \
+            const moments piece = {(double)m, (double)centre + d.first / (double)m, squares < 0 ? 0 : squares};        \
             all = sample + at == 0 ? piece : merge(all, piece);                                                        \
         }                                                                                                              \
         return all;                                                                                                    \
@@ -120,20 +140,18 @@ enum { EIGHT = 8 };
         const double count = (double)b->samples * (double)b->inner;                                                    \
         for (int64_t c = begin; c < end; c++) {                                                                        \
             const double mean = load(b->mean, c, 0), rstd = load(b->rstd, c, 1);                                       \
+            const T centre = (T)mean;                                                                                  \
             double sum = 0, products = 0;                                                                              \
             FOR_PIECES(b, c, start, m) {                                                                               \
-                const T *x = (const T *)b->x + start, *g = (const T *)b->dy + start;                                   \
-                double piece;                                                                                          \
-                SUM_OF(piece, m, GRADIENT);                                                                            \
-                sum += piece;                                                                                          \
-                SUM_OF(piece, m, GRADIENT_TIMES_DEVIATION);                                                            \
-                products += piece;                                                                                     \
+                const sums piece = gradients_##suffix((const T *)b->x + start, (const T *)b->dy + start, m, centre);   \
+                sum += piece.first, products += piece.second;                                                          \
             }                                                                                                          \
+            products -= (mean - (double)centre) * sum; /* what rounding the mean lost */                               \
             products *= rstd;                                                                                          \
             store(b->dbias, c, sum);                                                                                   \
             store(b->dweight, c, products);                                                                            \
             if (b->y == NULL) continue;                                                                                \
-            const T factor = (T)(load(b->weight, c, 1) * rstd), centre = (T)mean, less = (T)(sum / count);           \
+            const T factor = (T)(load(b->weight, c, 1) * rstd), less = (T)(sum / count);                               \
             const T slope = (T)(products * rstd / count);                                                              \
             FOR_PIECES(b, c, start, m) {                                                                               \
                 const T *x = (const T *)b->x + start, *g = (const T *)b->dy + start;                                   \
@@ -142,11 +160,6 @@ enum { EIGHT = 8 };
             }                                                                                                          \
         }                                                                                                              \
     }
-
-#define VALUE(i) ((double)x[i])
-#define SQUARED_DEVIATION(i) (((double)x[i] - mean) * ((double)x[i] - mean))
-#define GRADIENT(i) ((double)g[i])
-#define GRADIENT_TIMES_DEVIATION(i) ((double)g[i] * ((double)x[i] - mean))
 
 NORM_KERNELS(f32, float)
 NORM_KERNELS(f64, double)
