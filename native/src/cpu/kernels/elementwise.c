@@ -3,6 +3,7 @@
 #include "cpu/kernels/cast.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/kernels/walk.h"
+#include "cpu/simd/vector.h"
 
 /* Rows for ANY dtype compare unsigned values with 0 too. */
 #pragma GCC diagnostic ignored "-Wtype-limits"
@@ -14,14 +15,25 @@
 /* One operand                                                                                                            */
 /* ---------------------------------------------------------------------------------------------------------------------- */
 
+/* Most rows are long chains of dependent operations: two vectors at once, whose results wait in `two` until both are there, so that GCC may
+ * mix their steps. Loads and stores in turn would hold it back: out and in may be the same. */
 #define UNARY_KERNEL(name, suffix, type, formula)                                         \
     static void unary_##name##_##suffix(void *const *data, int64_t n, const void *context) \
     {                                                                                     \
         typedef type T;                                                                   \
+        enum { TWO = 2 * HY_VECTOR_BYTES / (int)sizeof(T) };                              \
         T *out = data[0];                                                                 \
         const T *in = data[1];                                                            \
         const T p = (T) * (const double *)context;                                        \
         (void)p;                                                                          \
+        for (; n >= TWO; n -= TWO, in += TWO, out += TWO) {                               \
+            T two[TWO];                                                                   \
+            for (int l = 0; l < TWO; l++) {                                               \
+                const T x = in[l];                                                        \
+                two[l] = (T)(formula);                                                    \
+            }                                                                             \
+            for (int l = 0; l < TWO; l++) out[l] = two[l];                                \
+        }                                                                                 \
         EACH_ELEMENT {                                                                    \
             const T x = in[i];                                                            \
             out[i] = (T)(formula);                                                        \

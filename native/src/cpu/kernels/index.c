@@ -1,14 +1,35 @@
 /* Indexing. Every index is checked before anything is written; the loops that follow need not look again. */
+#include <stdatomic.h>
+
 #include "core/status.h"
 #include "cpu/kernels/cast.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/kernels/walk.h"
 
+typedef struct range_check {
+    const int64_t *values;
+    int64_t last;
+    atomic_bool failed;
+} range_check;
+
+static void check_range(void *context, int64_t begin, int64_t end)
+{
+    range_check *c = context;
+    int64_t signs = 0; /* negative once a value is, or is beyond the last */
+    for (int64_t i = begin; i < end; i++) signs |= c->values[i] | (c->last - c->values[i]);
+    if (signs < 0) atomic_store_explicit(&c->failed, true, memory_order_relaxed);
+}
+
 /* Checks that each index lies in 0 … extent - 1; the message names the first that does not and its place. */
 static hy_status check_indices(const char *operation, const hy_tensor *index, int64_t extent)
 {
     const int64_t *values = index->data, n = hy_numel(index);
-    bool contiguous = hy_is_contiguous(index);
+    const bool contiguous = hy_is_contiguous(index);
+    if (contiguous) {
+        range_check c = {.values = values, .last = extent - 1};
+        if (n > 0) hy_parallel_for(n, HY_WALK_GRAIN, check_range, &c);
+        if (!atomic_load_explicit(&c.failed, memory_order_relaxed)) return HY_OK;
+    }
     for (int64_t i = 0; i < n; i++) {
         int64_t value = values[contiguous ? i : hy_row_major_offset(index, i)];
         if (value < 0 || value >= extent)
@@ -60,6 +81,8 @@ static void pick_range(void *context, int64_t begin, int64_t end)
         n = left < end - i ? left : end - i;
         if (index_step == 0)
             hy_walk_move(y, step, x + *(const int64_t *)index * p->stride, x_step, size, n);
+        else if (size == 4 && step == 4 && x_step == 0 && index_step == 8 && p->stride == 4) /* along a contiguous axis */
+            for (int64_t j = 0; j < n; j++) ((hy_raw4 *)y)[j] = ((const hy_raw4 *)x)[((const int64_t *)index)[j]];
         else if (size == 4)
             for (int64_t j = 0; j < n; j++)
                 *(hy_raw4 *)(y + j * step) = *(const hy_raw4 *)(x + j * x_step + *(const int64_t *)(index + j * index_step) * p->stride);
