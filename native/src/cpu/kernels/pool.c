@@ -113,10 +113,10 @@ SPLIT(place, int32_t)
 /* Max pooling                                                                                                            */
 /* ---------------------------------------------------------------------------------------------------------------------- */
 
-/* Whether the windows are the common ones, 2 x 2 side by side without padding, in rows long enough to be worked one by one. */
+/* Whether the windows are the common ones, 2 x 2 side by side without padding, in rows that make at least half a vector. */
 static bool has_quads(const pooling *c)
 {
-    bool quads = c->out_width >= 16;
+    bool quads = c->out_width >= 4;
     for (int axis = 0; axis < 2; axis++)
         quads &= c->p->kernel[axis] == 2 && c->p->stride[axis] == 2 && c->p->padding[axis] == 0 && c->p->dilation[axis] == 1;
     return quads;
@@ -182,11 +182,11 @@ static bool has_quads(const pooling *c)
     }                                                                                                                       \
     /* Windows of 2 x 2 side by side, in one pass: the same choices in the same order. */                                   \
     static inline __attribute__((always_inline))                                                                            \
-    void max_quads_##suffix(const T *x, const T *below, int32_t at, int32_t width, int64_t n, T *y, int32_t *place)         \
+    void max_quads_##suffix(const T *x, const T *below, int32_t at, int32_t width, const int n, T *y, int32_t *place)       \
     {                                                                                                                       \
-        for (int64_t j = 0; j < n; j++) {                                                                                   \
+        HY_AS_A_LOOP _Pragma("GCC ivdep") for (int32_t j = 0; j < n; j++) {                                                 \
             const T a = x[2 * j], b = x[2 * j + 1], c = below[2 * j], d = below[2 * j + 1];                                 \
-            const int32_t here = at + 2 * (int32_t)j;                                                                       \
+            const int32_t here = at + 2 * j;                                                                                \
             const bool b_wins = b > a || b != b;                                                                            \
             const T ab = b_wins ? b : a;                                                                                    \
             const bool c_wins = c > ab || c != c;                                                                           \
@@ -198,15 +198,28 @@ static bool has_quads(const pooling *c)
             place[j] = d_wins ? here + width + 1 : of_abc;                                                                  \
         }                                                                                                                   \
     }                                                                                                                       \
+    /* The quads of a row, `step` at a time: the last ones overlap those before. */                                         \
+    static inline __attribute__((always_inline))                                                                            \
+    void max_quad_row_##suffix(const pooling *c, const T *x, int32_t at, const int step, T *y, int32_t *place)              \
+    {                                                                                                                       \
+        for (int64_t j = 0; j < c->out_width; j += step) {                                                                  \
+            const int64_t from = smaller(j, c->out_width - step);                                                           \
+            const T *quad = x + 2 * from;                                                                                   \
+            if (place) max_quads_##suffix(quad, quad + c->width, at + 2 * (int32_t)from, (int32_t)c->width, step, y + from, place + from); \
+            else max_quads_##suffix(quad, quad + c->width, 0, 0, step, y + from, NULL);                                     \
+        }                                                                                                                   \
+    }                                                                                                                       \
     static void max_quad_rows_##suffix(const pooling *c, int64_t begin, int64_t end)                                        \
     {                                                                                                                       \
         FOR_ROWS(c, T, plane, i) {                                                                                          \
-            const T *x = plane + 2 * i * c->width, *below = x + c->width;                                                   \
+            const T *x = plane + 2 * i * c->width;                                                                          \
             T *y = (T *)c->y + row * c->out_width;                                                                          \
+            int32_t *place = c->index ? c->index + row * c->out_width : NULL;                                               \
             for (int64_t r = 2; r < 4; r++) /* with two rows at once the processor does not see what comes next */          \
                 for (int64_t at = 0; at < c->width; at += 64 / (int64_t)sizeof(T)) __builtin_prefetch(x + r * c->width + at); \
-            if (c->index == NULL) max_quads_##suffix(x, below, 0, 0, c->out_width, y, NULL);                                \
-            else max_quads_##suffix(x, below, (int32_t)(x - plane), (int32_t)c->width, c->out_width, y, c->index + row * c->out_width); \
+            if (c->out_width >= 16) max_quad_row_##suffix(c, x, (int32_t)(x - plane), 16, y, place);                        \
+            else if (c->out_width >= 8) max_quad_row_##suffix(c, x, (int32_t)(x - plane), 8, y, place);                     \
+            else max_quad_row_##suffix(c, x, (int32_t)(x - plane), 4, y, place);                                            \
         }                                                                                                                   \
     }                                                                                                                       \
     static void max_rows_##suffix(void *context, int64_t begin, int64_t end)                                                \
