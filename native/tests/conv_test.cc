@@ -190,6 +190,20 @@ TEST(Conv, SmallImages)
     check({3, 6, 10, 10, 16, 5, 5, {{1, 1}, {0, 0}, {1, 1}, 1}}, spaced);
 }
 
+// Lanes along the images: blocks that the batch does not fill, padding on one side and on both, windows of padding alone, any activation.
+TEST(Conv, BatchesOfSmallImages)
+{
+    const int32_t relu = HY_ACTIVATION(HY_UNARY_relu), tanh = HY_ACTIVATION(HY_UNARY_tanh);
+    check({64, 8, 7, 7, 16, 3, 3, {{1, 1}, {1, 1}, {1, 1}, 1}});
+    check({39, 6, 10, 11, 16, 5, 5, {{1, 1}, {0, 0}, {1, 1}, 1, relu}});
+    check({33, 12, 6, 5, 13, 5, 5, {{1, 1}, {4, 3}, {1, 1}, 1, tanh}});
+    check({48, 8, 7, 7, 6, 5, 5, {{2, 3}, {2, 2}, {1, 1}, 1, tanh}});
+    check({40, 16, 5, 5, 12, 3, 3, {{1, 1}, {2, 2}, {2, 2}, 1}});
+    check({40, 16, 5, 5, 12, 5, 5, {{1, 1}, {2, 2}, {1, 1}, 2}});
+    check({32, 8, 2, 3, 12, 3, 3, {{1, 1}, {4, 4}, {1, 1}, 1, relu}});
+    check({48, 6, 7, 7, 16, 3, 3, {{1, 1}, {1, 1}, {1, 1}, 1}}, spaced);
+}
+
 TEST(Conv, EveryLayout)
 {
     for (const Layout &layout : {channels_last, spaced}) {
@@ -246,10 +260,9 @@ TEST(Conv, NoImages)
     check({0, 3, 8, 8, 4, 3, 3, {{1, 1}, {1, 1}, {1, 1}, 1}});
 }
 
-TEST(Conv, SameBitsForAnyNumberOfThreads)
+static void expect_same_bits(const Case &c)
 {
     int32_t threads = hy_get_num_threads();
-    Case c = {9, 8, 20, 20, 16, 3, 3, {{1, 1}, {1, 1}, {1, 1}, 1}};
     Operands o(HY_FLOAT32, c, {});
     for (const std::string &isa : isas()) {
         hy_device *device = hy_cpu_device(isa.c_str());
@@ -266,4 +279,10 @@ TEST(Conv, SameBitsForAnyNumberOfThreads)
         }
     }
     ASSERT_EQ(hy_set_num_threads(threads), HY_OK);
+}
+
+TEST(Conv, SameBitsForAnyNumberOfThreads)
+{
+    expect_same_bits({9, 8, 20, 20, 16, 3, 3, {{1, 1}, {1, 1}, {1, 1}, 1}});
+    expect_same_bits({40, 6, 10, 10, 16, 5, 5, {{1, 1}, {0, 0}, {1, 1}, 1}});
 }

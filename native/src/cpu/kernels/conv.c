@@ -60,6 +60,33 @@ static bool is_columns_gradient(const hy_conv2d_params *p, const hy_tensor *w, c
     return fits && padding_is_small(p, w) && w->shape[1] < 8 && (strided || w->shape[0] / p->groups >= 12);
 }
 
+/* Places of the kernel that lie in an image of `extent`, summed over all `out` windows along an axis. */
+static int64_t places_seen(int64_t out, int64_t taps, int64_t stride, int64_t dilation, int64_t origin, int64_t extent)
+{
+    int64_t seen = 0;
+    for (int64_t i = 0; i < out; i++)
+        for (int64_t t = 0, at = i * stride - origin; t < taps; t++, at += dilation) seen += at >= 0 && at < extent;
+    return seen;
+}
+
+/* Whether lanes had better go along the images: of y, `rows` of whose channels see `channels` of x. Costs are counted in multiply-adds of vectors, as
+ * measured: turning a vector, or copying it for a flat image, takes about 10, a sweep besides its multiply-adds 250; columns and the packed way, which are
+ * `slow`, multiply at half speed. */
+static bool is_batch(const hy_conv2d_params *p, const hy_tensor *w, int64_t rows, const int64_t origin[2], bool slow, const hy_tensor *x,
+                     const hy_tensor *y)
+{
+    const int64_t lanes = HY_CONV_LANES(y->dtype), groups = p->groups, images = y->shape[0], channels = x->shape[1] / groups;
+    const int64_t panels = hy_ceil_div(rows, HY_TILE_ROWS), wide = HY_WIDE(hy_ceil_div(rows, panels)), blocks = hy_ceil_div(images, wide * lanes);
+    const int64_t in = x->shape[2] * x->shape[3], out = y->shape[2] * y->shape[3], taps = w->shape[2] * w->shape[3];
+    if (taps == 1 || y->strides[3] != 1 || (in * channels + out * rows) * wide * lanes * hy_dtype_size(y->dtype) > HY_BATCH_BYTES) return false;
+    int64_t seen = 1, bands = y->shape[2] * hy_ceil_div(y->shape[3], lanes), flat = hy_ceil_div(out, lanes);
+    for (int axis = 0; axis < 2; axis++)
+        seen *= places_seen(y->shape[2 + axis], w->shape[2 + axis], p->stride[axis], p->dilation[axis], origin[axis], x->shape[2 + axis]);
+    int64_t batch = blocks * (wide * seen * channels * rows + 250 * out * panels) + 10 * images * (in * channels + out * rows) / lanes;
+    int64_t rest = hy_min(bands * taps * rows, flat * taps * rows + 10 * in * w->shape[3] / lanes) * channels;
+    return batch < images * (slow ? 2 * seen * channels * rows / lanes : rest);
+}
+
 static bool fills_channels(const hy_conv2d_params *p, const hy_tensor *dw)
 {
     int64_t lanes = HY_CONV_LANES(dw->dtype), channels = dw->shape[1], columns = dw->shape[3], vectors = hy_channel_vectors(p, dw);
@@ -93,10 +120,14 @@ static void list_taps(const hy_conv2d_params *p, const hy_tensor *w, int flipped
                                    r * w->strides[2] + s * w->strides[3]};
 }
 
-static hy_status correlate(hy_device *device, const hy_conv2d_params *p, const hy_tensor *w, int flipped, hy_correlation *c)
+/* Where vectors of y go. */
+typedef enum lanes { ALONG_ROWS, ACROSS_ROWS, ALONG_IMAGES } lanes;
+
+static hy_status correlate(hy_device *device, const hy_conv2d_params *p, lanes along, const hy_tensor *w, int flipped, hy_correlation *c)
 {
     void *tap = NULL;
     c->w = w->data;
+    c->flat = along == ACROSS_ROWS;
     c->groups = p->groups;
     c->taps = w->shape[2] * w->shape[3];
     c->w_group = w->shape[0] / p->groups * w->strides[0];
@@ -104,28 +135,33 @@ static hy_status correlate(hy_device *device, const hy_conv2d_params *p, const h
     if (status != HY_OK) return status;
     c->tap = tap;
     list_taps(p, w, flipped, tap);
-    status = HY_ISA(hy_correlate)(device, c);
+    status = along == ALONG_IMAGES ? HY_ISA(hy_correlate_batch)(device, c) : HY_ISA(hy_correlate)(device, c);
     hy_free(device, tap);
     return status;
 }
 
-static hy_status direct(hy_device *device, const hy_conv2d_params *p, bool flat, const hy_tensor *x, const hy_tensor *w,
+static hy_status direct(hy_device *device, const hy_conv2d_params *p, lanes along, const hy_tensor *x, const hy_tensor *w,
                         const hy_tensor *bias, const hy_tensor *y)
 {
     hy_correlation c = {.x = x, .y = y, .bias = bias, .rows = w->shape[0] / p->groups, .channels = w->shape[1], .w_row = w->strides[0],
                         .w_channel = w->strides[1], .stride = {p->stride[0], p->stride[1]}, .origin = {p->padding[0], p->padding[1]},
-                        .activation = p->activation, .flat = flat};
-    return correlate(device, p, w, 0, &c);
+                        .activation = p->activation};
+    return correlate(device, p, along, w, 0, &c);
 }
 
 /* With stride 1 the gradient is the convolution of dy with the flipped kernel. */
-static hy_status direct_input_grad(hy_device *device, const hy_conv2d_params *p, bool flat, const hy_tensor *dy, const hy_tensor *w,
+static void place_gradient(const hy_conv2d_params *p, const hy_tensor *w, int64_t origin[2])
+{
+    for (int axis = 0; axis < 2; axis++) origin[axis] = (w->shape[2 + axis] - 1) * p->dilation[axis] - p->padding[axis];
+}
+
+static hy_status direct_input_grad(hy_device *device, const hy_conv2d_params *p, lanes along, const hy_tensor *dy, const hy_tensor *w,
                                    const hy_tensor *dx)
 {
     hy_correlation c = {.x = dy, .y = dx, .rows = w->shape[1], .channels = w->shape[0] / p->groups, .w_row = w->strides[1],
-                        .w_channel = w->strides[0], .stride = {1, 1}, .flat = flat};
-    for (int axis = 0; axis < 2; axis++) c.origin[axis] = (w->shape[2 + axis] - 1) * p->dilation[axis] - p->padding[axis];
-    return correlate(device, p, w, FLIPPED, &c);
+                        .w_channel = w->strides[0], .stride = {1, 1}};
+    place_gradient(p, w, c.origin);
+    return correlate(device, p, along, w, FLIPPED, &c);
 }
 
 /* ---- The bias's gradient ---- */
@@ -169,8 +205,10 @@ static hy_status conv2d(hy_device *device, const hy_conv2d_params *p, const hy_t
     if (hy_numel(y) == 0) return HY_OK;
     int64_t tile = HY_ISA(hy_winograd_tile)(p, x, w, y);
     if (tile) return HY_ISA(hy_winograd_conv2d)(device, tile, p, x, w, bias, y);
-    bool flat = is_flat(p, w, w->shape[1], w->shape[0] / p->groups, y);
-    if (flat || is_direct(p, w, y)) return direct(device, p, flat, x, w, bias, y);
+    int64_t rows = w->shape[0] / p->groups, origin[2] = {p->padding[0], p->padding[1]};
+    bool flat = is_flat(p, w, w->shape[1], rows, y), fills = flat || is_direct(p, w, y);
+    if (is_batch(p, w, rows, origin, !fills, x, y)) return direct(device, p, ALONG_IMAGES, x, w, bias, y);
+    if (fills) return direct(device, p, flat ? ACROSS_ROWS : ALONG_ROWS, x, w, bias, y);
     return HY_ISA(hy_conv_packed)(device, p, x, w, bias, y);
 }
 
@@ -180,15 +218,20 @@ static hy_status conv2d_input_grad(hy_device *device, const hy_conv2d_params *p,
     if (hy_numel(dx) == 0) return HY_OK;
     int64_t tile = HY_ISA(hy_winograd_tile)(p, dy, w, dx);
     if (tile) return HY_ISA(hy_winograd_input_grad)(device, tile, p, dy, w, dx);
-    if (is_columns_gradient(p, w, dy, dx)) {
+    bool columns = is_columns_gradient(p, w, dy, dx), flat = is_flat(p, w, w->shape[0] / p->groups, w->shape[1], dx);
+    bool fills = flat || is_direct_gradient(p, w, dx);
+    int64_t origin[2];
+    place_gradient(p, w, origin);
+    if (p->stride[0] == 1 && p->stride[1] == 1 && is_batch(p, w, w->shape[1], origin, columns || !fills, dy, dx))
+        return direct_input_grad(device, p, ALONG_IMAGES, dy, w, dx);
+    if (columns) {
         hy_pack pack = {.device = device};
         dy = hy_pack_in(&pack, dy);
         hy_status status = pack.status;
         if (status == HY_OK) status = HY_ISA(hy_conv_columns_input_grad)(device, p, dy, w, dx);
         return hy_pack_end(&pack, status);
     }
-    bool flat = is_flat(p, w, w->shape[0] / p->groups, w->shape[1], dx);
-    if (flat || is_direct_gradient(p, w, dx)) return direct_input_grad(device, p, flat, dy, w, dx);
+    if (fills) return direct_input_grad(device, p, flat ? ACROSS_ROWS : ALONG_ROWS, dy, w, dx);
     return HY_ISA(hy_conv_packed_input_grad)(device, p, dy, w, dx);
 }
 

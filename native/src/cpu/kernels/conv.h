@@ -49,6 +49,18 @@ typedef struct hy_correlation {
 /** Needs OW >= HY_CONV_LANES, or as many pixels where it is flat, and a tap for every element of y. */
 hy_status HY_ISA(hy_correlate)(hy_device *device, const hy_correlation *c);
 
+/** The rows [first, first + rows) of a group as a panel: their bias, then their weights for each (channel, tap), or `by_tap` for each
+ *  (tap, channel). */
+void HY_ISA(hy_conv_panel_f32)(const hy_correlation *c, int64_t group, int64_t first, int64_t rows, bool by_tap, float *to);
+void HY_ISA(hy_conv_panel_f64)(const hy_correlation *c, int64_t group, int64_t first, int64_t rows, bool by_tap, double *to);
+
+/* ---- With lanes along the images (conv_batch.c) ---- */
+
+#define HY_BATCH_BYTES (384 << 10) /* of a turned block of images: it stays in the second-level cache */
+
+/** The same for any width; `flat` is not read. */
+hy_status HY_ISA(hy_correlate_batch)(hy_device *device, const hy_correlation *c);
+
 /** A run of vectors of B that meets one panel of A: the register tile of every way but the packed one. Row i of vector v is
  *  y[i * row_stride + to[v] + lane] = start[i] + sum over p < depth of panel[p * rows + i] * x[from[v] + offset[p] + lane]. */
 typedef struct hy_sweep {
@@ -60,6 +72,11 @@ typedef struct hy_sweep {
     int64_t row_stride;
     bool relu;
 } hy_sweep;
+
+/** Vectors that it multiplies at a time, by its rows: few rows leave registers for more. */
+#define HY_MOST_VECTORS 6
+#define HY_WIDE(rows) \
+    (HY_TILE_ROWS * HY_TILE_VECTORS / (rows) < HY_MOST_VECTORS ? HY_TILE_ROWS * HY_TILE_VECTORS / (rows) : HY_MOST_VECTORS)
 
 /** For 1 to HY_TILE_ROWS rows. */
 void HY_ISA(hy_sweep_f32)(int64_t rows, const hy_sweep *s);

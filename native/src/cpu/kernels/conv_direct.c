@@ -3,7 +3,7 @@
  * offsets, one for each (channel, tap), so that there is no column matrix and no packing of pixels. The loops follow Zhang, Franchetti and
  * Low, "High performance zero-memory overhead direct convolutions" (2018): all of the reduction stays in registers.
  *
- * Few rows (the input gradient of an image, a depthwise convolution) leave registers for more vectors: see WIDE.
+ * Few rows (the input gradient of an image, a depthwise convolution) leave registers for more vectors: see HY_WIDE.
  */
 #include "cpu/kernels/conv.h"
 
@@ -14,12 +14,7 @@
 #include "cpu/kernels/gemm.h"
 #include "cpu/kernels/slots.h"
 
-#define MOST_VECTORS 6
 #define CHUNK 24 /* vectors that meet one panel of weights after another; a multiple of most widths */
-
-/* Vectors of a tile with that many rows. */
-#define WIDE(rows) \
-    (HY_TILE_ROWS * HY_TILE_VECTORS / (rows) < MOST_VECTORS ? HY_TILE_ROWS * HY_TILE_VECTORS / (rows) : MOST_VECTORS)
 
 typedef struct plan {
     hy_device *device;

@@ -7,8 +7,8 @@ static inline __attribute__((always_inline)) void T(sweep_rows)(const int rows, 
 {
     const real *start = s->start;
     for (int64_t v = 0; v < s->vectors; v += wide) {
-        const real *x[MOST_VECTORS], *weight = s->panel;
-        T(vec) sum[HY_TILE_ROWS][MOST_VECTORS];
+        const real *x[HY_MOST_VECTORS], *weight = s->panel;
+        T(vec) sum[HY_TILE_ROWS][HY_MOST_VECTORS];
 #pragma GCC unroll 6
         for (int j = 0; j < wide; j++) {
             int64_t at = hy_min(v + j, s->vectors - 1);
@@ -28,7 +28,7 @@ static inline __attribute__((always_inline)) void T(sweep_rows)(const int rows, 
                     for (int i = 0; i < rows; i++) sum[i][j] += held[i] * column;
                 }
             } else {
-                T(vec) column[MOST_VECTORS];
+                T(vec) column[HY_MOST_VECTORS];
 #pragma GCC unroll 6
                 for (int j = 0; j < wide; j++) column[j] = *(const T(vec_at) *)(x[j] + s->offset[p]);
 #pragma GCC unroll 16
@@ -58,7 +58,7 @@ static inline __attribute__((always_inline)) void T(sweep_rows)(const int rows, 
 
 #define SWEEP_CASE(n)                                                \
     case n:                                                          \
-        if (n <= HY_TILE_ROWS) T(sweep_rows)(n, WIDE(n), s);         \
+        if (n <= HY_TILE_ROWS) T(sweep_rows)(n, HY_WIDE(n), s);         \
         break;
 
 void HY_ISA(T(hy_sweep))(int64_t rows, const hy_sweep *s)
@@ -71,20 +71,23 @@ void HY_ISA(T(hy_sweep))(int64_t rows, const hy_sweep *s)
 
 #undef SWEEP_CASE
 
+void HY_ISA(T(hy_conv_panel))(const hy_correlation *c, int64_t group, int64_t first, int64_t rows, bool by_tap, real *to)
+{
+    for (int64_t i = 0; i < rows; i++) *to++ = c->bias ? ((const real *)c->bias->data)[(group * c->rows + first + i) * c->bias->strides[0]] : 0;
+    const real *w = (const real *)c->w + group * c->w_group + first * c->w_row;
+    for (int64_t p = 0; p < c->channels * c->taps; p++) {
+        int64_t channel = by_tap ? p % c->channels : p / c->taps, tap = by_tap ? p / c->channels : p % c->taps;
+        for (int64_t i = 0; i < rows; i++) *to++ = w[channel * c->w_channel + c->tap[tap].weight + i * c->w_row];
+    }
+}
+
 /* unit = (group, panel) */
 static void T(pack_weights)(void *context, int64_t begin, int64_t end)
 {
     const plan *p = context;
-    const hy_correlation *c = p->c;
     for (int64_t unit = begin; unit < end; unit++) {
-        int64_t group = unit / p->panels, panel = unit % p->panels, first = panel_start(p, panel), rows = panel_start(p, panel + 1) - first;
-        real *to = (real *)p->weights + panel_offset(p, group, panel);
-        for (int64_t i = 0; i < rows; i++)
-            *to++ = c->bias ? ((const real *)c->bias->data)[(group * c->rows + first + i) * c->bias->strides[0]] : 0;
-        const real *w = (const real *)c->w + group * c->w_group + first * c->w_row;
-        for (int64_t channel = 0; channel < c->channels; channel++)
-            for (int64_t t = 0; t < c->taps; t++)
-                for (int64_t i = 0; i < rows; i++) *to++ = w[channel * c->w_channel + c->tap[t].weight + i * c->w_row];
+        int64_t group = unit / p->panels, panel = unit % p->panels, first = panel_start(p, panel);
+        HY_ISA(T(hy_conv_panel))(p->c, group, first, panel_start(p, panel + 1) - first, false, (real *)p->weights + panel_offset(p, group, panel));
     }
 }
 

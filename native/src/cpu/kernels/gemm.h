@@ -53,6 +53,10 @@ hy_status HY_ISA(hy_gemm_f64)(hy_device *device, const hy_gemm *g);
 void HY_ISA(hy_pack_rows_f32)(const float *const *rows, int64_t count, int64_t stride, int64_t width, int64_t kc, float *panel);
 void HY_ISA(hy_pack_rows_f64)(const double *const *rows, int64_t count, int64_t stride, int64_t width, int64_t kc, double *panel);
 
+/** The same, but what stands in the lanes from count to width stays: panel[p * width + i] = rows[i][p * stride]. */
+void HY_ISA(hy_turn_rows_f32)(const float *const *rows, int64_t count, int64_t stride, int64_t width, int64_t kc, float *panel);
+void HY_ISA(hy_turn_rows_f64)(const double *const *rows, int64_t count, int64_t stride, int64_t width, int64_t kc, double *panel);
+
 /** Applies an activation to a matrix in place: what an epilogue does with a finished block. */
 static inline void hy_activate(hy_device *device, int32_t dtype, int32_t activation, void *c, int64_t rows, int64_t columns, int64_t row_stride,
                                int64_t column_stride)

@@ -23,7 +23,6 @@ static inline __attribute__((always_inline)) void T(pack_vectors)(const real *co
 {
     const int64_t line = 64 / (int64_t)sizeof(real);
     int64_t turned_k = kc & ~3, done = 0;
-    if (count < width) memset(panel, 0, (size_t)(kc * width) * sizeof(real)); /* no denormals for the idle lanes to stumble over */
     for (; stride == 1 && count >= 4 && done < count; done += 4) {
         int64_t i = hy_min(done, count - 4);
         const real *const four[4] = {rows[i], rows[i + 1], rows[i + 2], rows[i + 3]};
@@ -39,8 +38,20 @@ static inline __attribute__((always_inline)) void T(pack_vectors)(const real *co
         for (int64_t p = 0; p < kc; p++) panel[p * width + i] = rows[i][p * stride];
 }
 
+/* No denormals for the idle lanes to stumble over. */
+static inline void T(clear_lanes)(int64_t count, int64_t width, int64_t kc, real *panel)
+{
+    if (count < width) memset(panel, 0, (size_t)(kc * width) * sizeof(real));
+}
+
+void HY_ISA(T(hy_turn_rows))(const real *const *rows, int64_t count, int64_t stride, int64_t width, int64_t kc, real *panel)
+{
+    T(pack_vectors)(rows, count, stride, width, kc, 0, panel);
+}
+
 void HY_ISA(T(hy_pack_rows))(const real *const *rows, int64_t count, int64_t stride, int64_t width, int64_t kc, real *panel)
 {
+    T(clear_lanes)(count, width, kc, panel);
     T(pack_vectors)(rows, count, stride, width, kc, 0, panel);
 }
 
@@ -73,6 +84,7 @@ static void T(pack_matrix)(const hy_gemm_operand *o, const void *data, int64_t f
     } else {
         const real *rows[MAX_WIDTH];
         for (int64_t i = 0; i < count; i++) rows[i] = x + i * o->vector_stride;
+        T(clear_lanes)(count, width, kc, panel);
         T(pack_vectors)(rows, count, o->k_stride, width, kc, width * o->vector_stride, panel);
     }
 }
