@@ -28,6 +28,7 @@ static inline __attribute__((always_inline)) void T(dot_step)(const int rows, co
 #pragma GCC unroll 6
     for (int j = 0; j < more; j++) {
         T(vec) v = T(masked)(*(const T(vec_at) *)((rows < taps ? x : dy)[j] + at), rest, mask);
+        HY_KEEP(v);
 #pragma GCC unroll 6
         for (int i = 0; i < fewer; i++) {
             if (rows < taps) sum[i][j] += held[i] * v;

@@ -12,4 +12,13 @@
 #  include "cpu/simd/tile_x86_64.h"
 #endif
 
+/** Keeps a vector that several multiply-adds use in a register: GCC would load it again for each of them. */
+#if defined(__x86_64__)
+#  define HY_KEEP(vector) __asm__("" : "+v"(vector))
+#elif defined(__aarch64__)
+#  define HY_KEEP(vector) __asm__("" : "+w"(vector))
+#else
+#  define HY_KEEP(vector) ((void)0)
+#endif
+
 #endif
