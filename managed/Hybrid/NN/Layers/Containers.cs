@@ -38,7 +38,8 @@ public sealed class Sequential : Module<Tensor, Tensor>, IReadOnlyList<Module<Te
         return x;
     }
 
-    // Applies the module at i, with those behind it that it takes in, and moves i past them.
+    // Applies the module at i, with those behind it that it takes in, and moves i past them. The largest of relu(x) is relu of the largest: a max
+    // pooling goes before it while gradients are recorded, since there are fewer elements behind.
     private Tensor Step(Tensor x, ref int i)
     {
         var module = modules[i++];
@@ -51,6 +52,11 @@ public sealed class Sequential : Module<Tensor, Tensor>, IReadOnlyList<Module<Te
         if (activation != Activation.None)
         {
             i++;
+        }
+        if (activation == Activation.Relu && norm is null && GradMode.IsEnabled && At(i) is MaxPool2d pool)
+        {
+            i++;
+            return pool.Forward(module.Forward(x)).Relu();
         }
         return norm is not null ? ((Conv2d)module).Forward(x, norm, activation)
             : activation != Activation.None ? ((ITakesActivation)module).Forward(x, activation)
