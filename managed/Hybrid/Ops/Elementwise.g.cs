@@ -335,9 +335,9 @@ internal static partial class ElementwiseOps
         new(HyUnaryOp.Relu, "relu", "x < 0 ? 0 : x", true, Reads.Output, null, 0, -3, 3),
         new(HyUnaryOp.LeakyRelu, "leaky_relu", "x < 0 ? p * x : x", true, Reads.Input, "negativeSlope", 0.01, -3, 3),
         new(HyUnaryOp.Elu, "elu", "x > 0 ? x : p * hy_expm1(x)", true, Reads.Input, "alpha", 1.0, -3, 3),
-        new(HyUnaryOp.Gelu, "gelu", "(T)0.5 * x * (1 + hy_erf((T)0.70710678118654752 * x))", true, Reads.Input, null, 0, -4, 4),
+        new(HyUnaryOp.Gelu, "gelu", "x * hy_normal_cdf(x)", true, Reads.Input, null, 0, -4, 4),
         new(HyUnaryOp.Silu, "silu", "x * hy_sigmoid(x)", true, Reads.Input, null, 0, -5, 5),
-        new(HyUnaryOp.Softplus, "softplus", "(x < 0 ? 0 : x) + hy_log1p(hy_exp(x < 0 ? x : -x))", true, Reads.Input, null, 0, -5, 5),
+        new(HyUnaryOp.Softplus, "softplus", "hy_softplus(x)", true, Reads.Input, null, 0, -5, 5),
     ];
 
     /// <summary>The operations of two operands; an operation's place is its enumerator's value.</summary>
