@@ -121,9 +121,9 @@ HY_FUNCTION double hy_minimum_(double a, double b) { return a < b || a != a ? a 
 HY_FUNCTION float hy_exp_reducef_(float x, float n) { return x - n * 0.693359375f + n * 2.12194440e-4f; }
 HY_FUNCTION double hy_exp_reduce_(double x, double n) { return x - n * 6.93147180369123816490e-01 - n * 1.90821492927058770002e-10; }
 
-/* e^r - 1 = r + r² q(r). float: a minimax q of degree 4 (Remez's algorithm), 7e-9 off; double: the terms of Taylor's series up to r^13 / 13!,
- * which leave 0.1 unit in the last place. A vector's chain of dependent operations bounds loops over these functions before their number
- * does, so q is summed in two halves (Estrin, 1960). */
+/* e^r - 1 = r + r² q(r). float: a minimax q of degree 4 (Remez's algorithm), 7e-9 off; double: the terms of Taylor's series up to
+ * r^13 / 13!, which leave 0.1 unit in the last place. A vector's chain of dependent operations bounds loops over these functions before
+ * their number does, so q is summed in two halves (Estrin, 1960). */
 HY_FUNCTION float hy_exp_quotientf_(float r, float squared)
 {
     float high = 0.0083631463074f * r + 0.0416668537038f, low = 0.166665772845f * r + 0.499999995522f;
@@ -359,8 +359,8 @@ HY_FUNCTION double hy_pow_(double a, double b) { return pow(a, b); }
 /* ---------------------------------------------------------------------------------------------------------------------- */
 
 /* erf and the normal distribution's function Φ are 1 - 2^q and 2^q (below 0), where q, the logarithm of what is missing to 1, is nearly a
- * parabola: minimax polynomials of |x| (Lawson's algorithm, 1961, in 25 digits), their even and odd powers apart. q splits into n + f without an
- * error. */
+ * parabola: minimax polynomials of |x| (Lawson's algorithm, 1961, in 25 digits), their even and odd powers apart. q splits into n + f
+ * without an error. */
 
 /* erf: q = |x|·S(|x|) of degree 8, so that 1 - 2^q keeps its relative exactness at 0: 3.7e-8 off. 2^f - 1 = f·P(f): 1.3e-8. The result is
  * within 3.4 units in the last place. */
@@ -383,8 +383,9 @@ HY_FUNCTION float hy_erff_(float x)
 
 HY_FUNCTION double hy_erf_(double x) { return erf(x); }
 
-/* Φ: q of degree 8, fitted for the absolute error: 0.7e-7, with the roundings 1.6e-7, 2.6 units in the last place above 0. Below, the relative
- * error grows from 3e-7 to 2e-5 at -3 and 0.7 % at -5, where 0.5 (1 + erf) in float would have one digit left. At the bound, where Φ is about the smallest number, 2^n becomes 0, and so does Φ. */
+/* Φ: q of degree 8, fitted for the absolute error: 0.7e-7, with the roundings 1.6e-7, 2.6 units in the last place above 0. Below, the
+ * relative error grows from 3e-7 to 2e-5 at -3 and 0.7 % at -5, where 0.5 (1 + erf) in float would have one digit left. At the bound, where
+ * Φ is about the smallest number, 2^n becomes 0, and so does Φ. */
 HY_FUNCTION float hy_normal_cdff_(float x)
 {
     const float magic = HY_MAGICF + 127;
@@ -394,7 +395,8 @@ HY_FUNCTION float hy_normal_cdff_(float x)
     even = even * z - 0.4591282436f, odd = odd * z - 1.151112396f;
     even = even * z - 1;
     float q = odd * a + even, t = q + magic, f = q - (t - magic), squared = f * f;
-    float high = 0.0001538244833f * f + 0.00133873953f, middle = 0.009618310258f * f + 0.05550367385f, low = 0.2402264923f * f + 0.6931471825f;
+    float high = 0.0001538244833f * f + 0.00133873953f, middle = 0.009618310258f * f + 0.05550367385f;
+    float low = 0.2402264923f * f + 0.6931471825f;
     float w = (((high * squared + middle) * squared + low) * f + 1) * hy_from_bitsf_(hy_bitsf_(t) << 23);
     return x < 0 ? w : 1 - w;
 }
