@@ -33,21 +33,24 @@ static void step_one(const steps *s, int64_t i, int64_t begin, int64_t end)
     hy_walk_rows(&w, begin, end);
 }
 
+/* Where one parameter's elements end and the next one's begin: at whole cache lines, so that tasks, too, begin at those of every array. */
+static int64_t room_of(const hy_tensor *param) { return (hy_numel(param) + 15) & ~(int64_t)15; }
+
 /* The parameters are one long vector, so that tasks are cut by size alone, and many small ones share a task. */
 static void step_range(void *context, int64_t begin, int64_t end)
 {
     const steps *s = context;
     for (int64_t i = 0, first = 0; i < s->count && first < end; i++) {
-        const int64_t n = hy_numel(s->tensors[0] + i), from = hy_max(begin - first, 0), to = hy_min(end - first, n);
+        const int64_t from = hy_max(begin - first, 0), to = hy_min(end - first, hy_numel(s->tensors[0] + i));
         if (from < to) step_one(s, i, from, to);
-        first += n;
+        first += room_of(s->tensors[0] + i);
     }
 }
 
 static void step_all(steps *s)
 {
     int64_t elements = 0;
-    for (int64_t i = 0; i < s->count; i++) elements += hy_numel(s->tensors[0] + i);
+    for (int64_t i = 0; i < s->count; i++) elements += room_of(s->tensors[0] + i);
     hy_parallel_for(elements, HY_WALK_GRAIN, step_range, s);
 }
 
