@@ -477,6 +477,45 @@ public static unsafe partial class Native
     public static void OneHot(HyDevice* device, HyTensor* index, HyTensor* y) =>
         Status.Check(NativeMethods.hy_one_hot(device, index, y));
 
+    /// <summary>Quantises a layer's weights, symmetrically and by output: scale[k] = max |w[k, ...]| / 127, or 1 where all are 0; q = round(w / scale[k]), to even between two integers, so that w is about q * scale[k].</summary>
+    /// <param name="device">the device</param>
+    /// <param name="w">float32, [K, ...], at least one axis; finite</param>
+    /// <param name="q">int8, shape of w; receives the integers</param>
+    /// <param name="scale">float32, [K]; receives the scales</param>
+    public static void QuantizeWeight(HyDevice* device, HyTensor* w, HyTensor* q, HyTensor* scale) =>
+        Status.Check(NativeMethods.hy_quantize_weight(device, w, q, scale));
+
+    /// <summary>Lays quantised weights out as the two functions below read them: packed[k / 16][c / 2][k % 16][c % 2] = q[k][c], where c counts all axes of q but the first as one, in row-major order; 0 where q has no element.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="q">int8, [K, ...], at least one axis</param>
+    /// <param name="packed">int8, [ceil(K / 16), ceil(C / 2), 16, 2] with C the number of q's elements of one k</param>
+    public static void PackInt8(HyDevice* device, HyTensor* q, HyTensor* packed) =>
+        Status.Check(NativeMethods.hy_pack_int8(device, q, packed));
+
+    /// <summary>y = activation(x · wᵀ + bias) with quantised weights w. Each row of x is quantised, too, to integers from 0 to 255: with low = min(0, its smallest) and high = max(0, its largest) its scale is s = (high - low) / 255, its zero point z = round(-low / s), and q = clamp(round(x / s) + z, 0, 255). y = s * scale[k] * (the sum of (q - z) * w, exact in int32) + bias[k]. A row with a NaN or an infinity gives NaN.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="x">float32, [M, C], C at most 66310</param>
+    /// <param name="packed">the weights, as <see cref="Native.PackInt8"/> left them for [K, C]</param>
+    /// <param name="scale">float32, [K]</param>
+    /// <param name="bias">float32, [K]; may be NULL</param>
+    /// <param name="activation"><see cref="Constants.NoActivation"/> or HY_ACTIVATION(op)</param>
+    /// <param name="y">float32, [M, K]</param>
+    public static void QuantizedLinear(HyDevice* device, HyTensor* x, HyTensor* packed, HyTensor* scale, HyTensor* bias, int activation, HyTensor* y) =>
+        Status.Check(NativeMethods.hy_quantized_linear(device, x, packed, scale, bias, activation, y));
+
+    /// <summary><see cref="Native.Conv2d"/> with quantised weights: each image of x is quantised as <see cref="Native.QuantizedLinear"/> quantises a row.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="p">stride, padding and the like; groups must be 1</param>
+    /// <param name="height">of the kernel, 1 or more</param>
+    /// <param name="width">of the kernel, 1 or more</param>
+    /// <param name="x">float32, [N, C, H, W], C * height * width at most 66310</param>
+    /// <param name="packed">the weights, as <see cref="Native.PackInt8"/> left them for [K, C, height, width]</param>
+    /// <param name="scale">float32, [K]</param>
+    /// <param name="bias">float32, [K]; may be NULL</param>
+    /// <param name="y">float32, [N, K, OH, OW]; see <see cref="Native.Conv2d"/></param>
+    public static void QuantizedConv2d(HyDevice* device, HyConv2dParams* p, int height, int width, HyTensor* x, HyTensor* packed, HyTensor* scale, HyTensor* bias, HyTensor* y) =>
+        Status.Check(NativeMethods.hy_quantized_conv2d(device, p, height, width, x, packed, scale, bias, y));
+
     /// <summary>One step of stochastic gradient descent with momentum, of many parameters at once.</summary>
     /// <param name="device">the device</param>
     /// <param name="p">learning rate and the like</param>

@@ -174,6 +174,18 @@ internal static unsafe partial class NativeMethods
     internal static partial int hy_one_hot(HyDevice* device, HyTensor* index, HyTensor* y);
 
     [LibraryImport("hybrid")]
+    internal static partial int hy_quantize_weight(HyDevice* device, HyTensor* w, HyTensor* q, HyTensor* scale);
+
+    [LibraryImport("hybrid")]
+    internal static partial int hy_pack_int8(HyDevice* device, HyTensor* q, HyTensor* packed);
+
+    [LibraryImport("hybrid")]
+    internal static partial int hy_quantized_linear(HyDevice* device, HyTensor* x, HyTensor* packed, HyTensor* scale, HyTensor* bias, int activation, HyTensor* y);
+
+    [LibraryImport("hybrid")]
+    internal static partial int hy_quantized_conv2d(HyDevice* device, HyConv2dParams* p, int height, int width, HyTensor* x, HyTensor* packed, HyTensor* scale, HyTensor* bias, HyTensor* y);
+
+    [LibraryImport("hybrid")]
     internal static partial int hy_sgd_step(HyDevice* device, HySgdParams* p, long count, HyTensor* param, HyTensor* grad, HyTensor* buffer);
 
     [LibraryImport("hybrid")]

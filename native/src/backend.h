@@ -55,6 +55,10 @@ typedef struct hy_backend {
     hy_status (*index_select)(hy_device *device, const hy_tensor *x, int32_t axis, const hy_tensor *index, const hy_tensor *y);
     hy_status (*index_add)(hy_device *device, const hy_tensor *x, int32_t axis, const hy_tensor *index, const hy_tensor *y);
     hy_status (*one_hot)(hy_device *device, const hy_tensor *index, const hy_tensor *y);
+    hy_status (*quantize_weight)(hy_device *device, const hy_tensor *w, const hy_tensor *q, const hy_tensor *scale);
+    hy_status (*pack_int8)(hy_device *device, const hy_tensor *q, const hy_tensor *packed);
+    hy_status (*quantized_linear)(hy_device *device, const hy_tensor *x, const hy_tensor *packed, const hy_tensor *scale, const hy_tensor *bias, int32_t activation, const hy_tensor *y);
+    hy_status (*quantized_conv2d)(hy_device *device, const hy_conv2d_params *p, int32_t height, int32_t width, const hy_tensor *x, const hy_tensor *packed, const hy_tensor *scale, const hy_tensor *bias, const hy_tensor *y);
     hy_status (*sgd_step)(hy_device *device, const hy_sgd_params *p, int64_t count, const hy_tensor *param, const hy_tensor *grad, const hy_tensor *buffer);
     hy_status (*adam_step)(hy_device *device, const hy_adam_params *p, int64_t count, const hy_tensor *param, const hy_tensor *grad, const hy_tensor *exp_avg, const hy_tensor *exp_avg_sq);
 } hy_backend;

@@ -67,11 +67,14 @@ private:
     char *start;
 };
 
-/// Calls with every operand fenced in, under each ISA and floating dtype; a touch of a fence ends the program.
+/// Calls with every operand fenced in, under each ISA and floating dtype that it takes; a touch of a fence ends the program.
 void expect_within_fences(const Arguments &arguments)
 {
+    std::vector<int32_t> dtypes = {HY_FLOAT32, HY_FLOAT64, HY_BFLOAT16, HY_FLOAT16};
+    for (const Operand &o : arguments.operands)
+        if (o.dtype == HY_INT8) dtypes = {HY_FLOAT32};
     for (const char *const *isa = hy_cpu_isas(); *isa; isa++)
-        for (int32_t floating : {HY_FLOAT32, HY_FLOAT64})
+        for (int32_t floating : dtypes)
             for (bool at_end : {false, true}) {
                 SCOPED_TRACE(*isa);
                 Arguments a = arguments;

@@ -644,6 +644,49 @@ HY_API hy_status hy_index_add(hy_device *device, const hy_tensor *x, int32_t axi
 HY_API hy_status hy_one_hot(hy_device *device, const hy_tensor *index, const hy_tensor *y);
 
 /* ---------------------------------------------------------------------------------------------------------------------- */
+/* Inference with 8-bit weights                                                                                           */
+/* ---------------------------------------------------------------------------------------------------------------------- */
+
+/** Quantises a layer's weights, symmetrically and by output: scale[k] = max |w[k, ...]| / 127, or 1 where all are 0;
+ *  q = round(w / scale[k]), to even between two integers, so that w is about q * scale[k].
+ *  @param w      float32, [K, ...], at least one axis; finite
+ *  @param q      int8, shape of w; receives the integers
+ *  @param scale  float32, [K]; receives the scales
+ */
+HY_API hy_status hy_quantize_weight(hy_device *device, const hy_tensor *w, const hy_tensor *q, const hy_tensor *scale);
+
+/** Lays quantised weights out as the two functions below read them: packed[k / 16][c / 2][k % 16][c % 2] = q[k][c], where c counts all axes of q
+ *  but the first as one, in row-major order; 0 where q has no element.
+ *  @param q       int8, [K, ...], at least one axis
+ *  @param packed  int8, [ceil(K / 16), ceil(C / 2), 16, 2] with C the number of q's elements of one k
+ */
+HY_API hy_status hy_pack_int8(hy_device *device, const hy_tensor *q, const hy_tensor *packed);
+
+/** y = activation(x · wᵀ + bias) with quantised weights w. Each row of x is quantised, too, to integers from 0 to 255: with low = min(0, its smallest)
+ *  and high = max(0, its largest) its scale is s = (high - low) / 255, its zero point z = round(-low / s), and
+ *  q = clamp(round(x / s) + z, 0, 255). y = s * scale[k] * (the sum of (q - z) * w, exact in int32) + bias[k]. A row with a NaN or an infinity gives NaN.
+ *  @param x           float32, [M, C], C at most 66310
+ *  @param packed      the weights, as hy_pack_int8 left them for [K, C]
+ *  @param scale       float32, [K]
+ *  @param bias        float32, [K]; may be NULL
+ *  @param activation  HY_NO_ACTIVATION or HY_ACTIVATION(op)
+ *  @param y           float32, [M, K]
+ */
+HY_API hy_status hy_quantized_linear(hy_device *device, const hy_tensor *x, const hy_tensor *packed, const hy_tensor *scale, const hy_tensor *bias, int32_t activation, const hy_tensor *y);
+
+/** hy_conv2d with quantised weights: each image of x is quantised as hy_quantized_linear quantises a row.
+ *  @param p       stride, padding and the like; groups must be 1
+ *  @param height  of the kernel, 1 or more
+ *  @param width   of the kernel, 1 or more
+ *  @param x       float32, [N, C, H, W], C * height * width at most 66310
+ *  @param packed  the weights, as hy_pack_int8 left them for [K, C, height, width]
+ *  @param scale   float32, [K]
+ *  @param bias    float32, [K]; may be NULL
+ *  @param y       float32, [N, K, OH, OW]; see hy_conv2d
+ */
+HY_API hy_status hy_quantized_conv2d(hy_device *device, const hy_conv2d_params *p, int32_t height, int32_t width, const hy_tensor *x, const hy_tensor *packed, const hy_tensor *scale, const hy_tensor *bias, const hy_tensor *y);
+
+/* ---------------------------------------------------------------------------------------------------------------------- */
 /* Optimiser steps, in place                                                                                              */
 /* ---------------------------------------------------------------------------------------------------------------------- */
 

@@ -95,6 +95,27 @@ hy_status hy_conv2d_weight_grad(hy_device *device, const hy_conv2d_params *p, co
     HY_DISPATCH(conv2d_weight_grad, p, x, dy, dw, dbias);
 }
 
+hy_status hy_quantized_conv2d(hy_device *device, const hy_conv2d_params *p, int32_t height, int32_t width, const hy_tensor *x, const hy_tensor *packed,
+                              const hy_tensor *scale, const hy_tensor *bias, const hy_tensor *y)
+{
+    HY_CALL("quantized_conv2d", NULL);
+    HY_TRY(check_conv_params(&call, p));
+    HY_TRY(hy_check_integer(&call, "groups", p->groups, 1, 1));
+    HY_TRY(hy_check_integer(&call, "height", height, 1, INT32_MAX));
+    HY_TRY(hy_check_integer(&call, "width", width, 1, INT32_MAX));
+    HY_TRY(hy_check_input(&call, "input", x, HY_ONLY(HY_FLOAT32)));
+    HY_TRY(hy_check_output(&call, "output", y, HY_ONLY(HY_FLOAT32)));
+    HY_TRY(hy_check_ndim(&call, "input", x, 4));
+    HY_TRY(hy_check_ndim(&call, "output", y, 4));
+    int64_t inputs = (int64_t)height * width;
+    if (__builtin_mul_overflow(inputs, x->shape[1], &inputs)) inputs = INT64_MAX;
+    HY_TRY(hy_check_quantized(&call, packed, scale, bias, inputs, y->shape[1]));
+    const hy_tensor w = {.dtype = HY_INT8, .ndim = 4, .shape = {y->shape[1], x->shape[1], height, width}};
+    HY_TRY(check_conv_shapes(&call, p, x, &w, bias, y));
+    HY_TRY(hy_check_activation(&call, p->activation));
+    HY_DISPATCH(quantized_conv2d, p, height, width, x, packed, scale, bias, y);
+}
+
 static hy_status check_pool_params(const hy_call *call, const hy_pool2d_params *p, bool average)
 {
     HY_TRY(hy_check_pointer(call, "the parameters", p));

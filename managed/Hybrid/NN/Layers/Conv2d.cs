@@ -3,6 +3,7 @@ namespace Hybrid.NN;
 /// <summary>Two-dimensional convolution (a cross-correlation, as everywhere in deep learning). See PyTorch's <c>nn.Conv2d</c>.</summary>
 public sealed partial class Conv2d : Module<Tensor, Tensor>, ITakesActivation
 {
+    private readonly QuantizedWeight quantized = new();
     private readonly Size2 stride;
     private readonly Size2 padding;
     private readonly Size2 dilation;
@@ -36,6 +37,10 @@ public sealed partial class Conv2d : Module<Tensor, Tensor>, ITakesActivation
     /// <summary>The weight, [outChannels, inChannels / groups, height, width].</summary>
     public Parameter Weight { get; }
 
+    /// <summary>What an int8 weight is multiplied with, [outChannels]; null until <see cref="Quantization.Quantize{T}"/>.</summary>
+    [Buffer]
+    public Tensor? WeightScale { get; private set; }
+
     /// <summary>The bias, [outChannels]; null without one.</summary>
     public Parameter? Bias { get; }
 
@@ -43,10 +48,17 @@ public sealed partial class Conv2d : Module<Tensor, Tensor>, ITakesActivation
     /// <param name="x">[N, inChannels, H, W], or [inChannels, H, W] for one sample</param>
     /// <returns>[N, outChannels, OH, OW] with OH = ⌊(H + 2 · padding − dilation · (kernel − 1) − 1) / stride⌋ + 1</returns>
     /// <exception cref="ShapeException">The channels do not match, or the window is larger than the padded input.</exception>
-    public override Tensor Forward(Tensor x) => F.Conv2d(x, Weight, Bias, stride, padding, dilation, groups);
+    public override Tensor Forward(Tensor x) => Forward(x, Activation.None);
 
-    Tensor ITakesActivation.Forward(Tensor x, Activation activation) =>
-        F.Conv2d(x, Weight, Bias, stride, padding, dilation, groups, activation);
+    Tensor ITakesActivation.Forward(Tensor x, Activation activation) => Forward(x, activation);
+
+    internal void QuantizeWeight() => WeightScale ??= groups == 1 ? QuantizedWeight.Quantize(Weight) : null;
+
+    private Tensor Forward(Tensor x, Activation activation) => WeightScale is { } scale
+        ? quantized.Conv2d(x, Weight, scale, Bias, new Window(Kernel, stride, padding, dilation), activation)
+        : F.Conv2d(x, Weight, Bias, stride, padding, dilation, groups, activation);
+
+    private Size2 Kernel => new((int)Weight.Shape[2], (int)Weight.Shape[3]);
 
     /// <summary>This layer and the batch normalisation behind it, as one convolution.</summary>
     internal Tensor Forward(Tensor x, BatchNorm2d norm, Activation activation)
@@ -58,8 +70,7 @@ public sealed partial class Conv2d : Module<Tensor, Tensor>, ITakesActivation
     /// <inheritdoc/>
     protected override string Describe()
     {
-        var kernel = new Size2((int)Weight.Shape[2], (int)Weight.Shape[3]);
-        return $"{Weight.Shape[1] * groups}, {Weight.Shape[0]}, kernel: {kernel}, stride: {stride}"
+        return $"{Weight.Shape[1] * groups}, {Weight.Shape[0]}, kernel: {Kernel}, stride: {stride}"
             + (padding == 0 ? "" : $", padding: {padding}") + (dilation == 1 ? "" : $", dilation: {dilation}")
             + (groups == 1 ? "" : $", groups: {groups}") + (Bias is null ? ", bias: false" : "");
     }

@@ -3,6 +3,8 @@ namespace Hybrid.NN;
 /// <summary>y = x Wᵀ + b. See PyTorch's <c>nn.Linear</c>.</summary>
 public sealed partial class Linear : Module<Tensor, Tensor>, ITakesActivation
 {
+    private readonly QuantizedWeight quantized = new();
+
     /// <summary>A layer with weight and bias drawn uniformly from ±1 / √inFeatures.</summary>
     /// <param name="inFeatures">Extent of the input's last axis, 1 or more.</param>
     /// <param name="outFeatures">Extent of the output's last axis, 1 or more.</param>
@@ -20,6 +22,10 @@ public sealed partial class Linear : Module<Tensor, Tensor>, ITakesActivation
     /// <summary>The weight, [outFeatures, inFeatures].</summary>
     public Parameter Weight { get; }
 
+    /// <summary>What an int8 weight is multiplied with, [outFeatures]; null until <see cref="Quantization.Quantize{T}"/>.</summary>
+    [Buffer]
+    public Tensor? WeightScale { get; private set; }
+
     /// <summary>The bias, [outFeatures]; null without one.</summary>
     public Parameter? Bias { get; }
 
@@ -27,9 +33,14 @@ public sealed partial class Linear : Module<Tensor, Tensor>, ITakesActivation
     /// <param name="x">[…, inFeatures]</param>
     /// <returns>[…, outFeatures]</returns>
     /// <exception cref="ShapeException">The last axis is not inFeatures long.</exception>
-    public override Tensor Forward(Tensor x) => F.Linear(x, Weight, Bias);
+    public override Tensor Forward(Tensor x) => Forward(x, Activation.None);
 
-    Tensor ITakesActivation.Forward(Tensor x, Activation activation) => F.Linear(x, Weight, Bias, activation);
+    Tensor ITakesActivation.Forward(Tensor x, Activation activation) => Forward(x, activation);
+
+    internal void QuantizeWeight() => WeightScale ??= QuantizedWeight.Quantize(Weight);
+
+    private Tensor Forward(Tensor x, Activation activation) =>
+        WeightScale is { } scale ? quantized.Linear(x, Weight, scale, Bias, activation) : F.Linear(x, Weight, Bias, activation);
 
     /// <inheritdoc/>
     protected override string Describe() => $"{Weight.Shape[1]}, {Weight.Shape[0]}{(Bias is null ? ", bias: false" : "")}";

@@ -17,6 +17,7 @@ void HY_ISA(hy_fill_norm)(hy_backend *backend);
 void HY_ISA(hy_fill_loss)(hy_backend *backend);
 void HY_ISA(hy_fill_index)(hy_backend *backend);
 void HY_ISA(hy_fill_optim)(hy_backend *backend);
+void HY_ISA(hy_fill_int8)(hy_backend *backend);
 void HY_ISA(hy_fill_half)(hy_backend *backend);
 
 #endif

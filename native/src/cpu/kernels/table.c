@@ -15,5 +15,6 @@ void HY_ISA(hy_cpu_kernels)(hy_backend *backend)
     HY_ISA(hy_fill_loss)(backend);
     HY_ISA(hy_fill_index)(backend);
     HY_ISA(hy_fill_optim)(backend);
+    HY_ISA(hy_fill_int8)(backend);
     HY_ISA(hy_fill_half)(backend); /* last: it stands before the others */
 }

@@ -16,6 +16,7 @@ void hy_reference_norm(hy_backend *backend);
 void hy_reference_loss(hy_backend *backend);
 void hy_reference_index(hy_backend *backend);
 void hy_reference_optim(hy_backend *backend);
+void hy_reference_int8(hy_backend *backend);
 
 /** Fills every slot but those of the device itself: memory, transfer, synchronisation. */
 void hy_reference_fill(hy_backend *backend);

@@ -14,4 +14,5 @@ void hy_reference_fill(hy_backend *backend)
     hy_reference_loss(backend);
     hy_reference_index(backend);
     hy_reference_optim(backend);
+    hy_reference_int8(backend);
 }
