@@ -8,7 +8,7 @@ namespace Hybrid.Bindings;
 public static class Constants
 {
     /// <summary>Rises by one whenever a declaration in this file changes incompatibly.</summary>
-    public const int AbiVersion = 2;
+    public const int AbiVersion = 3;
 
     /// <summary>The number of axes that a tensor may have.</summary>
     public const int MaxDims = 8;

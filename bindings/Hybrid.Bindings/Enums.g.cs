@@ -230,6 +230,50 @@ public enum HyReduceOp
     Min = 4,
 }
 
+/// <summary>What a convolution computes: each pass has its own choice among the ways.</summary>
+public enum HyConvPass
+{
+    /// <summary><see cref="Native.Conv2d"/>.</summary>
+    Forward = 0,
+
+    /// <summary><see cref="Native.Conv2dInputGrad"/>.</summary>
+    InputGrad = 1,
+
+    /// <summary><see cref="Native.Conv2dWeightGrad"/>.</summary>
+    WeightGrad = 2,
+}
+
+/// <summary>The ways to compute a convolution. They agree but for rounding; which one is fastest depends on the shape and the machine.</summary>
+public enum HyConvWay
+{
+    /// <summary>The way that the device's tuning table names for the shape, if it serves; else the one of the library's rules.</summary>
+    Chosen = 0,
+
+    /// <summary>Winograd's minimal filtering, tiles of 4 x 4: 3 x 3 kernels, stride and dilation 1, one group, padding up to 2, float32, not exact.</summary>
+    Winograd4 = 1,
+
+    /// <summary>The same with tiles of 2 x 2; not for the weight's gradient.</summary>
+    Winograd2 = 2,
+
+    /// <summary>Vectors along the rows of pixels, from the image itself; the input's gradient with stride 1 alone.</summary>
+    Direct = 3,
+
+    /// <summary>Vectors that run across the rows of small images; stride 1 alone.</summary>
+    Flat = 4,
+
+    /// <summary>The input's gradient as a product whose columns are added up.</summary>
+    Columns = 5,
+
+    /// <summary>The weight's gradient with vectors along the rows of pixels.</summary>
+    Dot = 6,
+
+    /// <summary>The weight's gradient with vectors along the channels.</summary>
+    Channels = 7,
+
+    /// <summary>A product of matrices that are packed from the image: any convolution. "reference" has no other way.</summary>
+    Packed = 8,
+}
+
 /// <summary>How per-sample losses become one.</summary>
 public enum HyReduction
 {

@@ -342,6 +342,59 @@ public static unsafe partial class Native
     public static void Conv2dWeightGrad(HyDevice* device, HyConv2dParams* p, HyTensor* x, HyTensor* dy, HyTensor* dw, HyTensor* dbias) =>
         Status.Check(NativeMethods.hy_conv2d_weight_grad(device, p, x, dy, dw, dbias));
 
+    /// <summary>Says which ways serve a convolution, and which one is taken.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="pass">a <see cref="HyConvPass"/></param>
+    /// <param name="p">as given to the pass; its way is not read</param>
+    /// <param name="x">the input, or its gradient: <see cref="Native.Conv2dInputGrad"/>'s dx; no element is read of any of the three</param>
+    /// <param name="w">the weight, or its gradient</param>
+    /// <param name="y">the output, or its gradient</param>
+    /// <param name="serving">receives the ways that serve: bit number <c>way</c> is set for each</param>
+    /// <param name="chosen">receives the way that <see cref="HyConvWay.Chosen"/> takes</param>
+    /// <remarks>Throws for <see cref="HyStatus.Unsupported"/> on a device that leaves no choice; what <see cref="Native.TuningLoad"/> returns when the table is read here for the first time.</remarks>
+    public static void Conv2dWays(HyDevice* device, HyConvPass pass, HyConv2dParams* p, HyTensor* x, HyTensor* w, HyTensor* y, long* serving, int* chosen) =>
+        Status.Check(NativeMethods.hy_conv2d_ways(device, (int)pass, p, x, w, y, serving, chosen));
+
+    /// <summary>The file that the device's table is read from; "" when from none. Static storage.</summary>
+    /// <param name="device">the device</param>
+    public static string TuningPath(HyDevice* device) =>
+        Utf8.Read(NativeMethods.hy_tuning_path(device));
+
+    /// <summary>Reads a table, which replaces the device's. Text, a line for each shape behind a header: hybrid tuning 1 cpu NAME isa NAME threads COUNT forward float32 N8 C64 H56 W56 K64 R3 S3 s1,1 p1,1 d1,1 g1 winograd4 with the pass, stride, padding, dilation, groups and way. <c>threads</c> says how many measured it and is not compared.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="path">the file; NULL for an empty table</param>
+    /// <remarks>Throws for <see cref="HyStatus.BadArgument"/> when the file cannot be read, is no table of this device, or names a way that does not serve: the message says which line, and the device's table is what it was; <see cref="HyStatus.Unsupported"/> on a device that leaves no choice.</remarks>
+    public static void TuningLoad(HyDevice* device, string? path)
+    {
+        fixed (byte* pathBytes = Utf8.Write(path))
+        {
+            Status.Check(NativeMethods.hy_tuning_load(device, pathBytes));
+        }
+    }
+
+    /// <summary>Writes the device's table, whole or not at all: beside the file first, then renamed over it.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="path">the file; a missing folder is made</param>
+    /// <remarks>Throws for <see cref="HyStatus.BadArgument"/> when it cannot be written.</remarks>
+    public static void TuningSave(HyDevice* device, string? path)
+    {
+        fixed (byte* pathBytes = Utf8.Write(path))
+        {
+            Status.Check(NativeMethods.hy_tuning_save(device, pathBytes));
+        }
+    }
+
+    /// <summary>Names the way for a shape in the device's table.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="pass">a <see cref="HyConvPass"/></param>
+    /// <param name="p">see <see cref="Native.Conv2dWays"/></param>
+    /// <param name="x">likewise</param>
+    /// <param name="w">likewise</param>
+    /// <param name="y">likewise</param>
+    /// <param name="way">a <see cref="HyConvWay"/> that serves the shape; <see cref="HyConvWay.Chosen"/> takes the shape out of the table</param>
+    public static void TuningSet(HyDevice* device, HyConvPass pass, HyConv2dParams* p, HyTensor* x, HyTensor* w, HyTensor* y, HyConvWay way) =>
+        Status.Check(NativeMethods.hy_tuning_set(device, (int)pass, p, x, w, y, (int)way));
+
     /// <summary>Two-dimensional max pooling: y[n,c,i,j] = max over the window of x; a NaN wins; the argmax goes to <c>index</c> for the gradient.</summary>
     /// <param name="device">the device</param>
     /// <param name="p">stride, padding and the like</param>

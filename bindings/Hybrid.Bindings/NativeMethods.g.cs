@@ -135,6 +135,21 @@ internal static unsafe partial class NativeMethods
     internal static partial int hy_conv2d_weight_grad(HyDevice* device, HyConv2dParams* p, HyTensor* x, HyTensor* dy, HyTensor* dw, HyTensor* dbias);
 
     [LibraryImport("hybrid")]
+    internal static partial int hy_conv2d_ways(HyDevice* device, int pass, HyConv2dParams* p, HyTensor* x, HyTensor* w, HyTensor* y, long* serving, int* chosen);
+
+    [LibraryImport("hybrid")]
+    internal static partial byte* hy_tuning_path(HyDevice* device);
+
+    [LibraryImport("hybrid")]
+    internal static partial int hy_tuning_load(HyDevice* device, byte* path);
+
+    [LibraryImport("hybrid")]
+    internal static partial int hy_tuning_save(HyDevice* device, byte* path);
+
+    [LibraryImport("hybrid")]
+    internal static partial int hy_tuning_set(HyDevice* device, int pass, HyConv2dParams* p, HyTensor* x, HyTensor* w, HyTensor* y, int way);
+
+    [LibraryImport("hybrid")]
     internal static partial int hy_max_pool2d(HyDevice* device, HyPool2dParams* p, HyTensor* x, HyTensor* y, HyTensor* index);
 
     [LibraryImport("hybrid")]

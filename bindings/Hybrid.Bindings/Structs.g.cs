@@ -108,6 +108,9 @@ public unsafe struct HyConv2dParams
 
     /// <summary>Not 0 for direct sums alone; 0 lets float32 go by Winograd's minimal filtering where that is faster. Its error relative to the largest output is about 2e-6 with 64 channels and 5e-6 with 512, twice a direct sum's.</summary>
     public int Exact;
+
+    /// <summary>A <see cref="HyConvWay"/>: <see cref="HyConvWay.Chosen"/>, or one that <see cref="Native.Conv2dWays"/> says to serve this pass of this convolution.</summary>
+    public int Way;
 }
 
 /// <summary>Parameters of two-dimensional pooling; index 0 is the height, 1 the width.</summary>

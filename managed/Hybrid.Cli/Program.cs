@@ -15,6 +15,7 @@ public static class Program
             TrainCommand.Create(),
             PredictCommand.Create(),
             ExampleCommand.Create(),
+            TuneCommand.Create(),
             InfoCommand.Create(),
         };
         var parsed = root.Parse(args.Length == 0 ? ["--help"] : args);

@@ -42,6 +42,7 @@ typedef struct hy_backend {
     hy_status (*conv2d)(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *bias, const hy_tensor *y);
     hy_status (*conv2d_input_grad)(hy_device *device, const hy_conv2d_params *p, const hy_tensor *dy, const hy_tensor *w, const hy_tensor *dx);
     hy_status (*conv2d_weight_grad)(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy, const hy_tensor *dw, const hy_tensor *dbias);
+    hy_status (*conv2d_ways)(hy_device *device, int32_t pass, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y, int64_t *serving, int32_t *chosen); /* chosen may be NULL */
     hy_status (*max_pool2d)(hy_device *device, const hy_pool2d_params *p, const hy_tensor *x, const hy_tensor *y, const hy_tensor *index);
     hy_status (*max_pool2d_backward)(hy_device *device, const hy_pool2d_params *p, const hy_tensor *dy, const hy_tensor *index, const hy_tensor *dx);
     hy_status (*avg_pool2d)(hy_device *device, const hy_pool2d_params *p, const hy_tensor *x, const hy_tensor *y);
@@ -64,11 +65,13 @@ typedef struct hy_backend {
 } hy_backend;
 
 struct hy_allocator;
+struct hy_tuning;
 
 struct hy_device {
     hy_device_info info;
     hy_backend backend;              /* filled before the device is first handed out, constant afterwards */
     struct hy_allocator *allocator;
+    struct hy_tuning *tuning;        /* NULL where the device leaves no choice: see core/tuning.h */
 };
 
 #endif

@@ -52,6 +52,13 @@ inline Scalars with(std::function<void(Scalars &)> change)
     return s;
 }
 
+inline hy_status ask_for_ways(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y)
+{
+    int64_t serving;
+    int32_t chosen;
+    return hy_conv2d_ways(device, HY_CONV_PASS_forward, p, x, w, y, &serving, &chosen);
+}
+
 #define CALL(...) [](hy_device *d, const Scalars &s, Tensors t) { (void)s; return __VA_ARGS__; }
 #define PARAMS(field) (s.has_params ? &s.field : nullptr)
 
@@ -105,6 +112,10 @@ inline const std::vector<Function> functions = {
     {"hy_conv2d_weight_grad",
      {{{2, 4, 5, 6}}, {{2, 6, 3, 4}}, {{6, 4, 3, 3}, HY_FLOAT32, OUT}, {{6}, HY_FLOAT32, OPTIONAL_OUT}},
      CALL(hy_conv2d_weight_grad(d, PARAMS(conv), t[0], t[1], t[2], t[3]))},
+    {"hy_conv2d_ways", {{{2, 4, 5, 6}}, {{6, 4, 3, 3}}, {{2, 6, 3, 4}}}, CALL(ask_for_ways(d, PARAMS(conv), t[0], t[1], t[2]))},
+    {"hy_tuning_set",
+     {{{2, 4, 5, 6}}, {{6, 4, 3, 3}}, {{2, 6, 3, 4}}},
+     CALL(hy_tuning_set(d, HY_CONV_PASS_forward, PARAMS(conv), t[0], t[1], t[2], HY_CONV_WAY_chosen))},
     {"hy_max_pool2d",
      {{{2, 3, 4, 5}}, {{2, 3, 3, 4}, HY_FLOAT32, OUT}, {{2, 3, 3, 4}, HY_INT32, OPTIONAL_OUT}},
      CALL(hy_max_pool2d(d, PARAMS(pool), t[0], t[1], t[2]))},

@@ -96,7 +96,8 @@ TEST(Checks, NothingOutsideAViewIsTouched)
 {
     for (const Function &f : functions) {
         expect_within_fences(Arguments(f));
-        if (std::string(f.name).find("2d") != std::string::npos) continue;
+        const std::string name = f.name;
+        if (name.find("2d") != std::string::npos || name == "hy_tuning_set") continue; // windows have a test of their own
         Arguments wide(f); // 67 leaves a rest behind the vectors of every ISA
         for (size_t i = 0; i < wide.operands.size(); i++) {
             std::vector<int64_t> shape = wide.operands[i].shape;
@@ -177,8 +178,8 @@ TEST(Checks, NullDevice)
 
 TEST(Checks, NullParameters)
 {
-    for (const char *name : {"hy_conv2d", "hy_conv2d_input_grad", "hy_conv2d_weight_grad", "hy_max_pool2d", "hy_max_pool2d_backward", "hy_avg_pool2d",
-                             "hy_avg_pool2d_backward", "hy_sgd_step", "hy_adam_step"})
+    for (const char *name : {"hy_conv2d", "hy_conv2d_input_grad", "hy_conv2d_weight_grad", "hy_conv2d_ways", "hy_tuning_set", "hy_max_pool2d",
+                             "hy_max_pool2d_backward", "hy_avg_pool2d", "hy_avg_pool2d_backward", "hy_sgd_step", "hy_adam_step"})
         Arguments(name).set([](Scalars &s) { s.has_params = false; }).expect_refused(HY_BAD_ARGUMENT, "NULL");
 }
 

@@ -1,5 +1,9 @@
-// The convolutions' packings against the reference, under each ISA: borders, strides, groups, blocks, layouts.
+// The convolutions against the reference, under each ISA and in every way that serves: borders, strides, groups, blocks, layouts.
 #include "kernel_view.h"
+
+extern "C" {
+#include "core/tuning.h"
+}
 
 using namespace kernel_test;
 
@@ -42,23 +46,43 @@ struct Operands {
 
 std::vector<int64_t> shape_of(const View &v) { return {v.tensor.shape, v.tensor.shape + v.tensor.ndim}; }
 
-// Runs `call` on the reference and on every ISA, each into outputs of its own, which must agree.
-template <typename Call> void compare(int32_t dtype, const std::vector<std::vector<int64_t>> &shapes, const Layout &layout, double terms,
-                                      Call call)
+int64_t ways_seen; // a bit for each pass and way
+
+// The input, weight and output of a pass, one of which it computes.
+struct Triple {
+    const hy_tensor *x, *w, *y;
+};
+
+// Runs `call` on the reference and on every ISA in every way that serves, each into outputs of its own, which must agree. `views` says which tensors
+// the pass is about, given the outputs.
+template <typename Operands, typename Call>
+void compare(int32_t dtype, int32_t pass, const Case &c, const std::vector<std::vector<int64_t>> &shapes, const Layout &layout, double terms,
+             Operands views, Call call)
 {
-    auto run = [&](const char *isa) {
+    auto make = [&] {
         std::vector<View> outputs;
         for (const auto &shape : shapes) outputs.emplace_back(dtype, shape, shape.size() == 4 ? layout : Layout{});
-        EXPECT_EQ(call(hy_cpu_device(isa), outputs), HY_OK);
         return outputs;
     };
-    std::vector<View> want = run("reference");
+    std::vector<View> want = make();
+    EXPECT_EQ(call(hy_cpu_device("reference"), &c.p, want), HY_OK);
     for (const std::string &isa : isas()) {
-        SCOPED_TRACE(isa);
-        std::vector<View> got = run(isa.c_str());
-        for (size_t i = 0; i < got.size(); i++) {
-            expect_close(got[i], want[i], terms);
-            if (testing::Test::HasFatalFailure()) return;
+        hy_device *device = hy_cpu_device(isa.c_str());
+        const Triple of = views(want);
+        int64_t serving = 0;
+        ASSERT_EQ(device->backend.conv2d_ways(device, pass, &c.p, of.x, of.w, of.y, &serving, nullptr), HY_OK);
+        for (int32_t way = 0; way < HY_CONV_WAY_COUNT; way++) {
+            if (way != HY_CONV_WAY_chosen && !(serving >> way & 1)) continue;
+            SCOPED_TRACE(isa + ", " + hy_conv_way_name(way));
+            std::vector<View> got = make();
+            hy_conv2d_params p = c.p;
+            p.way = way;
+            EXPECT_EQ(call(device, &p, got), HY_OK);
+            for (size_t i = 0; i < got.size(); i++) {
+                expect_close(got[i], want[i], terms);
+                if (testing::Test::HasFatalFailure()) return;
+            }
+            ways_seen |= INT64_C(1) << (pass * HY_CONV_WAY_COUNT + way);
         }
     }
 }
@@ -68,33 +92,38 @@ void check_forward(int32_t dtype, const Case &c, const Layout &layout = {})
     SCOPED_TRACE("forward " + describe(c));
     Operands o(dtype, c, layout);
     double terms = (double)(c.c / c.p.groups * c.r * c.s);
+    auto views = [&](std::vector<View> &out) { return Triple{&o.x.tensor, &o.w.tensor, &out[0].tensor}; };
     for (const hy_tensor *bias : {(const hy_tensor *)nullptr, (const hy_tensor *)&o.bias.tensor})
-        compare(dtype, {shape_of(o.dy)}, layout, terms, [&](hy_device *device, std::vector<View> &out) {
-            return device->backend.conv2d(device, &c.p, &o.x.tensor, &o.w.tensor, bias, &out[0].tensor);
-        });
+        compare(dtype, HY_CONV_PASS_forward, c, {shape_of(o.dy)}, layout, terms, views,
+                [&](hy_device *device, const hy_conv2d_params *p, std::vector<View> &out) {
+                    return device->backend.conv2d(device, p, &o.x.tensor, &o.w.tensor, bias, &out[0].tensor);
+                });
 }
 
-void check_input_grad(int32_t dtype, const Case &c, const Layout &layout = {})
+void check_input_grad(int32_t dtype, const Case &c, const hy_tensor *dy, const Operands &o, const Layout &layout)
 {
     SCOPED_TRACE("input gradient " + describe(c));
-    Operands o(dtype, c, layout);
     double terms = (double)(c.k / c.p.groups * c.r * c.s);
-    compare(dtype, {shape_of(o.x)}, layout, terms, [&](hy_device *device, std::vector<View> &out) {
-        return device->backend.conv2d_input_grad(device, &c.p, &o.dy.tensor, &o.w.tensor, &out[0].tensor);
-    });
+    compare(dtype, HY_CONV_PASS_input_grad, c, {shape_of(o.x)}, layout, terms,
+            [&](std::vector<View> &out) { return Triple{&out[0].tensor, &o.w.tensor, dy}; },
+            [&](hy_device *device, const hy_conv2d_params *p, std::vector<View> &out) {
+                return device->backend.conv2d_input_grad(device, p, dy, &o.w.tensor, &out[0].tensor);
+            });
 }
 
-void check_weight_grad(int32_t dtype, const Case &c, const Layout &layout = {})
+void check_weight_grad(int32_t dtype, const Case &c, const hy_tensor *dy, const Operands &o, const Layout &layout)
 {
     SCOPED_TRACE("weight gradient " + describe(c));
-    Operands o(dtype, c, layout);
     double terms = (double)(c.n * out_extent(c, 0) * out_extent(c, 1));
-    compare(dtype, {shape_of(o.w), {c.k}}, layout, terms, [&](hy_device *device, std::vector<View> &out) {
-        return device->backend.conv2d_weight_grad(device, &c.p, &o.x.tensor, &o.dy.tensor, &out[0].tensor, &out[1].tensor);
-    });
-    compare(dtype, {shape_of(o.w)}, layout, terms, [&](hy_device *device, std::vector<View> &out) {
-        return device->backend.conv2d_weight_grad(device, &c.p, &o.x.tensor, &o.dy.tensor, &out[0].tensor, nullptr);
-    });
+    auto views = [&](std::vector<View> &out) { return Triple{&o.x.tensor, &out[0].tensor, dy}; };
+    compare(dtype, HY_CONV_PASS_weight_grad, c, {shape_of(o.w), {c.k}}, layout, terms, views,
+            [&](hy_device *device, const hy_conv2d_params *p, std::vector<View> &out) {
+                return device->backend.conv2d_weight_grad(device, p, &o.x.tensor, dy, &out[0].tensor, &out[1].tensor);
+            });
+    compare(dtype, HY_CONV_PASS_weight_grad, c, {shape_of(o.w)}, layout, terms, views,
+            [&](hy_device *device, const hy_conv2d_params *p, std::vector<View> &out) {
+                return device->backend.conv2d_weight_grad(device, p, &o.x.tensor, dy, &out[0].tensor, nullptr);
+            });
 }
 
 void check(Case c, const Layout &layout = {})
@@ -103,8 +132,9 @@ void check(Case c, const Layout &layout = {})
     for (int32_t dtype : {HY_FLOAT32, HY_FLOAT64}) {
         SCOPED_TRACE(hy_dtype_name(dtype));
         check_forward(dtype, c, layout);
-        check_input_grad(dtype, c, layout);
-        check_weight_grad(dtype, c, layout);
+        Operands o(dtype, c, layout);
+        check_input_grad(dtype, c, &o.dy.tensor, o, layout);
+        check_weight_grad(dtype, c, &o.dy.tensor, o, layout);
         if (testing::Test::HasFatalFailure()) return;
     }
 }
@@ -204,6 +234,23 @@ TEST(Conv, BatchesOfSmallImages)
     check({48, 6, 7, 7, 16, 3, 3, {{1, 1}, {1, 1}, {1, 1}, 1}}, spaced);
 }
 
+// Every pass is computed in every way that it has, and no way goes untested: what the rules would choose does not matter here.
+TEST(Conv, EveryWay)
+{
+    auto bit = [](int32_t pass, int32_t way) { return INT64_C(1) << (pass * HY_CONV_WAY_COUNT + way); };
+    ways_seen = 0;
+    check({2, 12, 9, 17, 13, 3, 3, {{1, 1}, {1, 1}, {1, 1}, 1}});
+    check({2, 9, 19, 34, 5, 5, 3, {{2, 2}, {2, 1}, {1, 1}, 1}});
+    check({2, 20, 18, 17, 6, 1, 1, {{1, 1}, {0, 0}, {1, 1}, 1}});
+    check({1, 32, 5, 40, 8, 2, 7, {{1, 1}, {1, 6}, {1, 2}, 2}});
+    check({3, 8, 16, 16, 8, 3, 3, {{1, 1}, {2, 2}, {2, 1}, 8}});
+    int64_t direct = 0, all = 0;
+    for (int32_t way : {HY_CONV_WAY_chosen, HY_CONV_WAY_flat, HY_CONV_WAY_packed}) all |= bit(0, way) | bit(1, way) | bit(2, way);
+    for (int32_t pass : {HY_CONV_PASS_forward, HY_CONV_PASS_input_grad}) direct |= bit(pass, HY_CONV_WAY_direct) | bit(pass, HY_CONV_WAY_batch);
+    EXPECT_EQ(ways_seen, all | direct | bit(HY_CONV_PASS_input_grad, HY_CONV_WAY_columns) | bit(HY_CONV_PASS_weight_grad, HY_CONV_WAY_dot)
+                             | bit(HY_CONV_PASS_weight_grad, HY_CONV_WAY_channels));
+}
+
 TEST(Conv, EveryLayout)
 {
     for (const Layout &layout : {channels_last, spaced}) {
@@ -222,12 +269,8 @@ TEST(Conv, ABroadcastGradient)
     hy_tensor g = o.dy.tensor;
     g.data = one.tensor.data;
     for (int d = 0; d < 4; d++) g.strides[d] = 0;
-    compare(HY_FLOAT32, {shape_of(o.x)}, {}, 36, [&](hy_device *device, std::vector<View> &out) {
-        return device->backend.conv2d_input_grad(device, &c.p, &g, &o.w.tensor, &out[0].tensor);
-    });
-    compare(HY_FLOAT32, {shape_of(o.w), {c.k}}, {}, 144, [&](hy_device *device, std::vector<View> &out) {
-        return device->backend.conv2d_weight_grad(device, &c.p, &o.x.tensor, &g, &out[0].tensor, &out[1].tensor);
-    });
+    check_input_grad(HY_FLOAT32, c, &g, o, {});
+    check_weight_grad(HY_FLOAT32, c, &g, o, {});
 }
 
 // The output is small, because the stride is as large as the padding, but the padded image has 2^64 elements.

@@ -7,24 +7,18 @@ namespace {
 
 struct Kernels {
     const char *isa;
-    int64_t (*tile)(const hy_conv2d_params *, const hy_tensor *, const hy_tensor *, const hy_tensor *);
     hy_status (*conv2d)(hy_device *, int64_t, const hy_conv2d_params *, const hy_tensor *, const hy_tensor *, const hy_tensor *, const hy_tensor *);
     hy_status (*input_grad)(hy_device *, int64_t, const hy_conv2d_params *, const hy_tensor *, const hy_tensor *, const hy_tensor *);
     hy_status (*weight_grad)(hy_device *, const hy_conv2d_params *, const hy_tensor *, const hy_tensor *, const hy_tensor *);
-    bool (*pays_weight_grad)(const hy_conv2d_params *, const hy_tensor *, const hy_tensor *, const hy_tensor *);
 };
 
 } // namespace
 
 #define DECLARE(isa)                                                                                                                     \
-    extern "C" std::remove_pointer_t<decltype(Kernels::tile)> hy_winograd_tile_##isa;                                                    \
     extern "C" std::remove_pointer_t<decltype(Kernels::conv2d)> hy_winograd_conv2d_##isa;                                                \
     extern "C" std::remove_pointer_t<decltype(Kernels::input_grad)> hy_winograd_input_grad_##isa;                                        \
-    extern "C" std::remove_pointer_t<decltype(Kernels::weight_grad)> hy_winograd_weight_grad_##isa;                                      \
-    extern "C" std::remove_pointer_t<decltype(Kernels::pays_weight_grad)> hy_winograd_pays_weight_grad_##isa;
-#define KERNELS(isa, name)                                                                                                               \
-    {name, hy_winograd_tile_##isa, hy_winograd_conv2d_##isa, hy_winograd_input_grad_##isa, hy_winograd_weight_grad_##isa,                \
-     hy_winograd_pays_weight_grad_##isa}
+    extern "C" std::remove_pointer_t<decltype(Kernels::weight_grad)> hy_winograd_weight_grad_##isa;
+#define KERNELS(isa, name) {name, hy_winograd_conv2d_##isa, hy_winograd_input_grad_##isa, hy_winograd_weight_grad_##isa}
 
 #if defined(__x86_64__)
 DECLARE(x86_64)
@@ -244,27 +238,33 @@ TEST(Winograd, SameBitsForAnyNumberOfThreads)
 TEST(Winograd, IsChosenByShapeUnlessExactOrDouble)
 {
     const Case large = {8, 64, 56, 56, 64, {1, 1}}, small = {8, 512, 7, 7, 512, {1, 1}}, shallow = {1, 1, 28, 28, 4, {0, 0}};
-    auto pays = [](const Kernels &kernels, const Case &c, int32_t dtype, hy_conv2d_params p) {
-        View x(dtype, c.x()), dw(dtype, c.weight()), dy(dtype, c.y());
-        return kernels.pays_weight_grad(&p, &x.tensor, &dy.tensor, &dw.tensor);
-    };
-    for (const Kernels &kernels : all_kernels) {
-        auto tile = [&](const Case &c, int32_t dtype, hy_conv2d_params p) {
-            View x(dtype, c.x()), w(dtype, c.weight()), y(dtype, c.y());
-            return kernels.tile(&p, &x.tensor, &w.tensor, &y.tensor);
-        };
-        hy_conv2d_params exact = large.params(), strided = large.params(), dilated = large.params();
-        exact.exact = 1;
-        strided.stride[1] = 2;
-        dilated.dilation[0] = 2;
-        EXPECT_EQ(tile(large, HY_FLOAT32, large.params()), 4) << kernels.isa;
-        EXPECT_NE(tile(small, HY_FLOAT32, small.params()), 0) << kernels.isa;
-        EXPECT_EQ(tile(shallow, HY_FLOAT32, shallow.params()), 0) << kernels.isa;
-        EXPECT_EQ(tile(large, HY_FLOAT64, large.params()), 0) << kernels.isa;
-        for (const hy_conv2d_params &p : {exact, strided, dilated}) EXPECT_EQ(tile(large, HY_FLOAT32, p), 0) << kernels.isa;
-        EXPECT_TRUE(pays(kernels, large, HY_FLOAT32, large.params())) << kernels.isa;
-        EXPECT_FALSE(pays(kernels, shallow, HY_FLOAT32, shallow.params())) << kernels.isa;
-        EXPECT_FALSE(pays(kernels, large, HY_FLOAT64, large.params())) << kernels.isa;
-        for (const hy_conv2d_params &p : {exact, strided, dilated}) EXPECT_FALSE(pays(kernels, large, HY_FLOAT32, p)) << kernels.isa;
+    constexpr int32_t four = HY_CONV_WAY_winograd4, two = HY_CONV_WAY_winograd2;
+    for (const std::string &isa : isas()) {
+        SCOPED_TRACE(isa);
+        hy_device *device = hy_cpu_device(isa.c_str());
+        for (int32_t pass = 0; pass < HY_CONV_PASS_COUNT; pass++) {
+            SCOPED_TRACE(pass);
+            int64_t serving;
+            auto chosen = [&](const Case &c, int32_t dtype, hy_conv2d_params p) {
+                View x(dtype, c.x()), w(dtype, c.weight()), y(dtype, c.y());
+                int32_t way;
+                EXPECT_EQ(device->backend.conv2d_ways(device, pass, &p, &x.tensor, &w.tensor, &y.tensor, &serving, &way), HY_OK);
+                return way;
+            };
+            hy_conv2d_params exact = large.params(), strided = large.params(), dilated = large.params();
+            exact.exact = 1;
+            strided.stride[1] = 2;
+            dilated.dilation[0] = 2;
+            EXPECT_EQ(chosen(large, HY_FLOAT32, large.params()), four);
+            EXPECT_EQ(serving >> two & 1, pass != HY_CONV_PASS_weight_grad);
+            EXPECT_LE(chosen(small, HY_FLOAT32, small.params()), two);
+            EXPECT_GT(chosen(shallow, HY_FLOAT32, shallow.params()), two);
+            EXPECT_GT(chosen(large, HY_FLOAT64, large.params()), two);
+            EXPECT_EQ(serving & (1 << four | 1 << two), 0);
+            for (const hy_conv2d_params &p : {exact, strided, dilated}) {
+                EXPECT_GT(chosen(large, HY_FLOAT32, p), two);
+                EXPECT_EQ(serving & (1 << four | 1 << two), 0);
+            }
+        }
     }
 }

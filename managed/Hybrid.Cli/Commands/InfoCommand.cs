@@ -15,7 +15,7 @@ static class InfoCommand
         return command;
     }
 
-    static void Run()
+    static unsafe void Run()
     {
         var device = Device.Cpu;
         Print("Hybrid", typeof(Tensor).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion);
@@ -25,10 +25,14 @@ static class InfoCommand
         Print("Instruction set", device.VectorBytes == 0 ? device.Isa : $"{device.Isa}, vectors of {8 * device.VectorBytes} bits");
         Print("BLAS", device.Blas);
         Print("Threads", $"{Device.CpuThreads}");
+        HyDevice* cpu;
+        Native.DeviceGet(HyDeviceKind.Cpu, 0, &cpu);
+        string tuning = Native.TuningPath(cpu);
+        Print("Tuning", tuning == "" ? "none" : File.Exists(tuning) ? tuning : $"{tuning} (not there: hybrid tune writes it)");
         Print(".NET", $"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.RuntimeIdentifier}");
         Print("", RuntimeEnvironment.GetRuntimeDirectory());
         Print("Command", AppContext.BaseDirectory);
-        foreach (string variable in (ReadOnlySpan<string>)["HYBRID_ISA", "HYBRID_NUM_THREADS", "HYBRID_LIBRARY"])
+        foreach (string variable in (ReadOnlySpan<string>)["HYBRID_ISA", "HYBRID_NUM_THREADS", "HYBRID_LIBRARY", "HYBRID_TUNING"])
         {
             if (Environment.GetEnvironmentVariable(variable) is { } value)
             {

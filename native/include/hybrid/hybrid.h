@@ -45,7 +45,7 @@ extern "C" {
 #define HY_MAX_DIMS 8
 
 /** Rises by one whenever a declaration in this file changes incompatibly. */
-#define HY_ABI_VERSION 2
+#define HY_ABI_VERSION 3
 
 /** What became of a call. */
 typedef enum hy_status {
@@ -450,6 +450,30 @@ HY_API hy_status hy_softmax_backward(hy_device *device, const hy_tensor *y, cons
  */
 HY_API hy_status hy_matmul(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias, int32_t activation, const hy_tensor *y);
 
+/** What a convolution computes: each pass has its own choice among the ways. */
+typedef enum hy_conv_pass {
+    HY_CONV_PASS_forward = 0,     /**< hy_conv2d. */
+    HY_CONV_PASS_input_grad = 1,  /**< hy_conv2d_input_grad. */
+    HY_CONV_PASS_weight_grad = 2, /**< hy_conv2d_weight_grad. */
+    HY_CONV_PASS_COUNT            /**< How many there are. */
+} hy_conv_pass;
+
+/** The ways to compute a convolution. They agree but for rounding; which one is fastest depends on the shape and the machine. */
+typedef enum hy_conv_way {
+    HY_CONV_WAY_chosen = 0,    /**< The way that the device's tuning table names for the shape, if it serves; else the one of the library's rules. */
+    HY_CONV_WAY_winograd4 = 1, /**< Winograd's minimal filtering, tiles of 4 x 4: 3 x 3 kernels, stride and dilation 1, one group, padding up to 2,
+                                    float32, not exact. */
+    HY_CONV_WAY_winograd2 = 2, /**< The same with tiles of 2 x 2; not for the weight's gradient. */
+    HY_CONV_WAY_direct = 3,    /**< Vectors along the rows of pixels, from the image itself; the input's gradient with stride 1 alone. */
+    HY_CONV_WAY_flat = 4,      /**< Vectors that run across the rows of small images; stride 1 alone. */
+    HY_CONV_WAY_batch = 5,     /**< Vectors along the images of a batch, where these are small; the input's gradient with stride 1 alone. */
+    HY_CONV_WAY_columns = 6,   /**< The input's gradient as a product whose columns are added up. */
+    HY_CONV_WAY_dot = 7,       /**< The weight's gradient with vectors along the rows of pixels. */
+    HY_CONV_WAY_channels = 8,  /**< The weight's gradient with vectors along the channels. */
+    HY_CONV_WAY_packed = 9,    /**< A product of matrices that are packed from the image: any convolution. "reference" has no other way. */
+    HY_CONV_WAY_COUNT          /**< How many there are. */
+} hy_conv_way;
+
 /** Parameters of a two-dimensional convolution; index 0 is the height, 1 the width. */
 typedef struct hy_conv2d_params {
     int32_t stride[2];    /**< 1 or more. */
@@ -459,6 +483,7 @@ typedef struct hy_conv2d_params {
     int32_t activation;   /**< HY_NO_ACTIVATION or HY_ACTIVATION(op): what hy_conv2d does to its result. The gradients do not read it. */
     int32_t exact;        /**< Not 0 for direct sums alone; 0 lets float32 go by Winograd's minimal filtering where that is faster. Its error relative
                                to the largest output is about 2e-6 with 64 channels and 5e-6 with 512, twice a direct sum's. */
+    int32_t way;          /**< A hy_conv_way: HY_CONV_WAY_chosen, or one that hy_conv2d_ways says to serve this pass of this convolution. */
 } hy_conv2d_params;
 
 /** y[n,k,i,j] = bias[k] + sum over c, r, s of x[n, c, i*stride + r*dilation - padding, j*…] * w[k,c,r,s]: PyTorch's conv2d, a cross-correlation;
@@ -488,6 +513,62 @@ HY_API hy_status hy_conv2d_input_grad(hy_device *device, const hy_conv2d_params 
  *  @param dbias  receives the bias's gradient, [K]; may be NULL
  */
 HY_API hy_status hy_conv2d_weight_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy, const hy_tensor *dw, const hy_tensor *dbias);
+
+/** Says which ways serve a convolution, and which one is taken.
+ *  @param pass     a hy_conv_pass
+ *  @param p        as given to the pass; its way is not read
+ *  @param x        the input, or its gradient: hy_conv2d_input_grad's dx; no element is read of any of the three
+ *  @param w        the weight, or its gradient
+ *  @param y        the output, or its gradient
+ *  @param serving  receives the ways that serve: bit number `way` is set for each
+ *  @param chosen   receives the way that HY_CONV_WAY_chosen takes
+ *  @return HY_OK; HY_UNSUPPORTED on a device that leaves no choice; what hy_tuning_load returns when the table is read here for the first time
+ */
+HY_API hy_status hy_conv2d_ways(hy_device *device, int32_t pass, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y,
+                                int64_t *serving, int32_t *chosen);
+
+/* ---------------------------------------------------------------------------------------------------------------------- */
+/* Tuning                                                                                                                 */
+/*                                                                                                                        */
+/* A device's tuning table names the way for exact shapes of convolutions, as `hybrid tune` measured them; all others go by the library's rules.  */
+/* It is read by the first convolution from the file that HYBRID_TUNING names ("none": from no file); where that is not set, from          */
+/* $XDG_CACHE_HOME/hybrid/tuning-ISA-CPU.txt (~/.cache without XDG_CACHE_HOME), if there is one. A file that cannot be read, is broken or was   */
+/* measured on another processor or instruction set is an error of every convolution until another table is loaded: it is never ignored.       */
+/* The results of two ways differ in the last bits, and so do those with and without a table; they never depend on the number of threads.      */
+/* ---------------------------------------------------------------------------------------------------------------------- */
+
+/** The file that the device's table is read from; "" when from none. Static storage. */
+HY_API const char *hy_tuning_path(hy_device *device);
+
+/** Reads a table, which replaces the device's. Text, a line for each shape behind a header:
+ *      hybrid tuning 1
+ *      cpu NAME
+ *      isa NAME
+ *      threads COUNT
+ *      forward float32 N8 C64 H56 W56 K64 R3 S3 s1,1 p1,1 d1,1 g1 winograd4
+ *  with the pass, stride, padding, dilation, groups and way. `threads` says how many measured it and is not compared.
+ *  @param path  the file; NULL for an empty table
+ *  @return HY_OK; HY_BAD_ARGUMENT when the file cannot be read, is no table of this device, or names a way that does not serve: the message says which
+ *          line, and the device's table is what it was; HY_UNSUPPORTED on a device that leaves no choice
+ */
+HY_API hy_status hy_tuning_load(hy_device *device, const char *path);
+
+/** Writes the device's table, whole or not at all: beside the file first, then renamed over it.
+ *  @param path  the file; a missing folder is made
+ *  @return HY_OK; HY_BAD_ARGUMENT when it cannot be written
+ */
+HY_API hy_status hy_tuning_save(hy_device *device, const char *path);
+
+/** Names the way for a shape in the device's table.
+ *  @param pass  a hy_conv_pass
+ *  @param p     see hy_conv2d_ways
+ *  @param x     likewise
+ *  @param w     likewise
+ *  @param y     likewise
+ *  @param way   a hy_conv_way that serves the shape; HY_CONV_WAY_chosen takes the shape out of the table
+ */
+HY_API hy_status hy_tuning_set(hy_device *device, int32_t pass, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y,
+                               int32_t way);
 
 /* ---------------------------------------------------------------------------------------------------------------------- */
 /* Pooling and normalisation                                                                                              */

@@ -2,6 +2,7 @@
 #include <stdint.h>
 
 #include "api/check.h"
+#include "core/tuning.h"
 
 static const char *const side[] = {"height", "width"};
 
@@ -58,6 +59,23 @@ static hy_status check_conv_shapes(const hy_call *call, const hy_conv2d_params *
     return hy_check_shape(call, "output", y, 4, shape);
 }
 
+/* A way that the caller names must serve. */
+static hy_status check_way(const hy_call *call, int32_t pass, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y,
+                           int32_t way)
+{
+    if (way == HY_CONV_WAY_chosen) return HY_OK;
+    HY_TRY(hy_check_integer(call, "way", way, 0, HY_CONV_WAY_COUNT - 1));
+    if (!call->device->backend.conv2d_ways) return hy_refuse_unsupported(call);
+    int64_t serving = 0;
+    HY_TRY(call->device->backend.conv2d_ways(call->device, pass, p, x, w, y, &serving, NULL));
+    if (serving >> way & 1) return HY_OK;
+    char xs[256], ws[256];
+    hy_format_shape(x, xs);
+    hy_format_shape(w, ws);
+    return hy_refuse(call, HY_BAD_ARGUMENT, "the way '%s' does not serve this %s (input %s, weight %s)", hy_conv_way_name(way), hy_conv_pass_name(pass), xs,
+                     ws);
+}
+
 hy_status hy_conv2d(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *bias, const hy_tensor *y)
 {
     HY_CALL("conv2d", NULL);
@@ -68,6 +86,7 @@ hy_status hy_conv2d(hy_device *device, const hy_conv2d_params *p, const hy_tenso
     HY_TRY(hy_check_output(&call, "output", y, HY_ONLY(x->dtype)));
     HY_TRY(check_conv_shapes(&call, p, x, w, bias, y));
     HY_TRY(hy_check_activation(&call, p->activation));
+    HY_TRY(check_way(&call, HY_CONV_PASS_forward, p, x, w, y, p->way));
     HY_DISPATCH(conv2d, p, x, w, bias, y);
 }
 
@@ -79,6 +98,7 @@ hy_status hy_conv2d_input_grad(hy_device *device, const hy_conv2d_params *p, con
     HY_TRY(hy_check_input(&call, "weight", w, HY_ONLY(dy->dtype)));
     HY_TRY(hy_check_output(&call, "input gradient", dx, HY_ONLY(dy->dtype)));
     HY_TRY(check_conv_shapes(&call, p, dx, w, NULL, dy));
+    HY_TRY(check_way(&call, HY_CONV_PASS_input_grad, p, dx, w, dy, p->way));
     HY_DISPATCH(conv2d_input_grad, p, dy, w, dx);
 }
 
@@ -92,6 +112,7 @@ hy_status hy_conv2d_weight_grad(hy_device *device, const hy_conv2d_params *p, co
     HY_TRY(hy_check_output(&call, "weight gradient", dw, HY_ONLY(x->dtype)));
     HY_TRY(hy_check_optional_output(&call, "bias gradient", dbias, HY_ONLY(x->dtype)));
     HY_TRY(check_conv_shapes(&call, p, x, dw, dbias, dy));
+    HY_TRY(check_way(&call, HY_CONV_PASS_weight_grad, p, x, dw, dy, p->way));
     HY_DISPATCH(conv2d_weight_grad, p, x, dy, dw, dbias);
 }
 
@@ -114,6 +135,54 @@ hy_status hy_quantized_conv2d(hy_device *device, const hy_conv2d_params *p, int3
     HY_TRY(check_conv_shapes(&call, p, x, &w, bias, y));
     HY_TRY(hy_check_activation(&call, p->activation));
     HY_DISPATCH(quantized_conv2d, p, height, width, x, packed, scale, bias, y);
+}
+
+/* A convolution that is spoken of but not computed. */
+static hy_status check_conv(const hy_call *call, int32_t pass, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y)
+{
+    HY_TRY(hy_check_integer(call, "pass", pass, 0, HY_CONV_PASS_COUNT - 1));
+    HY_TRY(check_conv_params(call, p));
+    HY_TRY(hy_check_input(call, "input", x, HY_SET_FLOATING));
+    HY_TRY(hy_check_input(call, "weight", w, HY_ONLY(x->dtype)));
+    HY_TRY(hy_check_input(call, "output", y, HY_ONLY(x->dtype)));
+    return check_conv_shapes(call, p, x, w, NULL, y);
+}
+
+hy_status hy_conv2d_ways(hy_device *device, int32_t pass, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y,
+                         int64_t *serving, int32_t *chosen)
+{
+    HY_CALL("conv2d_ways", NULL);
+    HY_TRY(check_conv(&call, pass, p, x, w, y));
+    HY_TRY(hy_check_pointer(&call, "serving", serving));
+    HY_TRY(hy_check_pointer(&call, "chosen", chosen));
+    HY_DISPATCH(conv2d_ways, pass, p, x, w, y, serving, chosen);
+}
+
+const char *hy_tuning_path(hy_device *device)
+{
+    return device && device->tuning ? hy_tuning_default_path(device) : "";
+}
+
+hy_status hy_tuning_load(hy_device *device, const char *path)
+{
+    HY_CALL("tuning_load", NULL);
+    return device->tuning ? hy_tuning_read(device, path) : hy_refuse_unsupported(&call);
+}
+
+hy_status hy_tuning_save(hy_device *device, const char *path)
+{
+    HY_CALL("tuning_save", NULL);
+    HY_TRY(hy_check_pointer(&call, "the path", path));
+    return device->tuning ? hy_tuning_write(device, path) : hy_refuse_unsupported(&call);
+}
+
+hy_status hy_tuning_set(hy_device *device, int32_t pass, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y,
+                        int32_t way)
+{
+    HY_CALL("tuning_set", NULL);
+    HY_TRY(check_conv(&call, pass, p, x, w, y));
+    HY_TRY(check_way(&call, pass, p, x, w, y, way));
+    return device->tuning ? hy_tuning_put(device, pass, p, x, w, y, way) : hy_refuse_unsupported(&call);
 }
 
 static hy_status check_pool_params(const hy_call *call, const hy_pool2d_params *p, bool average)

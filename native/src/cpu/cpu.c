@@ -13,6 +13,7 @@
 #include "core/allocator.h"
 #include "core/parallel.h"
 #include "core/status.h"
+#include "core/tuning.h"
 #include "cpu/blas.h"
 #include "cpu/cpu_features.h"
 #include "cpu/reference/reference.h"
@@ -93,6 +94,7 @@ static void add_device(const hy_cpu_features *features, const char *isa, int32_t
     hy_reference_fill(&d->backend);
     if (kernels) kernels(&d->backend);
     snprintf(d->info.blas, sizeof d->info.blas, "%s", kernels ? hy_blas_name() : "none");
+    d->tuning = hy_tuning_create();
     d->allocator = cpu.count == 1 ? hy_allocator_create(d) : cpu.device[0].allocator;
 }
 
@@ -142,7 +144,8 @@ static hy_status refuse_isa(const char *wanted)
 hy_status hy_cpu_default_device(hy_device **device)
 {
     pthread_once(&once, initialise);
-    if (!cpu.device[0].allocator) return hy_fail(HY_OUT_OF_MEMORY, "DeviceGet: no memory for the allocator's tables");
+    for (int i = 0; i < cpu.count; i++)
+        if (!cpu.device[i].allocator || !cpu.device[i].tuning) return hy_fail(HY_OUT_OF_MEMORY, "DeviceGet: no memory for a device's tables");
     if (hy_threads_from_environment() == 0)
         return hy_fail(HY_BAD_ARGUMENT, "HYBRID_NUM_THREADS is '%s', expected a number from 1 to %d", getenv("HYBRID_NUM_THREADS"), HY_MAX_THREADS);
     const char *wanted = getenv("HYBRID_ISA");

@@ -63,6 +63,7 @@ public unsafe class LayoutTests
         AssertSame("hy_conv2d_params", "groups", (byte*)&value.Groups - (byte*)&value);
         AssertSame("hy_conv2d_params", "activation", (byte*)&value.Activation - (byte*)&value);
         AssertSame("hy_conv2d_params", "exact", (byte*)&value.Exact - (byte*)&value);
+        AssertSame("hy_conv2d_params", "way", (byte*)&value.Way - (byte*)&value);
     }
 
     [Test]

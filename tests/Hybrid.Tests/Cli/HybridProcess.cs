@@ -17,20 +17,28 @@ static class HybridProcess
         }
     }
 
-    public static Result Run(string directory, params string[] arguments)
+    public static Result Run(string directory, params string[] arguments) => Finish(Start(directory, arguments));
+
+    /// <summary>Runs the command with <c>HYBRID_TUNING</c> set.</summary>
+    public static Result RunTuned(string directory, string tuning, params string[] arguments) => Finish(StartWith(tuning, directory, arguments));
+
+    static Result Finish(Process started)
     {
-        using var process = Start(directory, arguments);
+        using var process = started;
         var error = process.StandardError.ReadToEndAsync();
         string output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
         return new Result(process.ExitCode, output, error.Result);
     }
 
-    public static Process Start(string directory, params string[] arguments)
+    // What the user has tuned is not what is tested.
+    public static Process Start(string directory, params string[] arguments) => StartWith("none", directory, arguments);
+
+    static Process StartWith(string tuning, string directory, string[] arguments)
     {
         string command = Path.Combine(TestContext.CurrentContext.TestDirectory, "Hybrid.Cli.dll");
         // What a shell starts in the background ignores Ctrl-C, and so would all that it starts in turn.
-        return Process.Start(new ProcessStartInfo("env", ["--default-signal=INT", "dotnet", command, .. arguments])
+        return Process.Start(new ProcessStartInfo("env", ["--default-signal=INT", $"HYBRID_TUNING={tuning}", "dotnet", command, .. arguments])
         {
             WorkingDirectory = directory,
             RedirectStandardOutput = true,

@@ -3,13 +3,91 @@
 
 #include "core/parallel.h"
 #include "core/tensor.h"
+#include "core/tuning.h"
 #include "cpu/kernels/conv_windows.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/kernels/pack.h"
 #include "cpu/kernels/winograd.h"
 #include "cpu/simd/vector.h"
 
-/* ---- The choice ---- */
+#define MOST_FLAT_BYTES (4 << 20) /* of an image's copies, a thread: beyond, they leave the caches */
+
+/* ---- What serves ---- */
+
+/* A pass of a convolution, with the gradients in their tensors' places. */
+typedef struct call {
+    int32_t pass;
+    const hy_conv2d_params *p;
+    const hy_tensor *x, *w, *y;
+} call;
+
+/* What the pass computes, or reads, along rows of pixels. */
+static const hy_tensor *swept(const call *c) { return c->pass == HY_CONV_PASS_input_grad ? c->x : c->y; }
+
+static bool stride_is_one(const call *c) { return c->p->stride[0] == 1 && c->p->stride[1] == 1; }
+
+/* Padding beyond the kernel would be staged for nothing. */
+static bool padding_is_small(const hy_conv2d_params *p, const hy_tensor *w)
+{
+    return p->padding[0] <= (w->shape[2] - 1) * p->dilation[0] && p->padding[1] <= (w->shape[3] - 1) * p->dilation[1];
+}
+
+/* What a flat image takes with a copy of it for each column of the kernel. */
+static int64_t flat_bytes(const call *c)
+{
+    const hy_tensor *t = swept(c), *w = c->w;
+    int64_t channels = c->pass == HY_CONV_PASS_input_grad ? w->shape[0] / c->p->groups : w->shape[1];
+    return channels * w->shape[3] * (t->shape[2] + (w->shape[2] - 1) * c->p->dilation[0]) * t->shape[3] * hy_dtype_size(t->dtype);
+}
+
+/* The weight's gradient is computed from packed operands, whatever the strides are. */
+static bool serves_flat(const call *c)
+{
+    const hy_tensor *t = swept(c);
+    bool in_order = c->pass == HY_CONV_PASS_weight_grad || (t->strides[3] == 1 && t->strides[2] == t->shape[3]);
+    return in_order && stride_is_one(c) && c->p->dilation[1] == 1 && t->shape[2] * t->shape[3] >= HY_CONV_LANES(t->dtype)
+           && flat_bytes(c) <= MOST_FLAT_BYTES;
+}
+
+static bool serves_columns(const call *c)
+{
+    int64_t lanes = HY_CONV_LANES(c->x->dtype);
+    return c->pass == HY_CONV_PASS_input_grad && c->x->strides[3] == 1 && c->y->shape[3] >= lanes && c->x->shape[3] / c->p->stride[1] >= lanes;
+}
+
+/* The images are turned a block at a time, which must fit the cache. */
+static bool serves_batch(const call *c)
+{
+    const hy_tensor *y = swept(c), *x = c->pass == HY_CONV_PASS_input_grad ? c->y : c->x;
+    if (c->pass == HY_CONV_PASS_weight_grad || y->strides[3] != 1 || (c->pass == HY_CONV_PASS_input_grad && !stride_is_one(c))) return false;
+    const int64_t lanes = HY_CONV_LANES(y->dtype), groups = c->p->groups, channels = x->shape[1] / groups, rows = y->shape[1] / groups;
+    const int64_t wide = HY_WIDE(hy_ceil_div(rows, hy_ceil_div(rows, HY_TILE_ROWS)));
+    const int64_t elements = x->shape[2] * x->shape[3] * channels + y->shape[2] * y->shape[3] * rows;
+    return elements * wide * lanes * hy_dtype_size(y->dtype) <= HY_BATCH_BYTES;
+}
+
+/* Whether a way computes the call; how fast is another question. */
+static bool serves(const call *c, int32_t way)
+{
+    const hy_tensor *t = swept(c);
+    bool weight = c->pass == HY_CONV_PASS_weight_grad, fills = t->shape[3] >= HY_CONV_LANES(t->dtype), rows = fills && t->strides[3] == 1;
+    if (way == HY_CONV_WAY_packed) return true;
+    if (hy_numel(c->x) == 0 || hy_numel(c->y) == 0) return false;
+    if (way == HY_CONV_WAY_winograd4) return hy_winograd_serves(c->p, c->w);
+    if (way == HY_CONV_WAY_winograd2) return !weight && hy_winograd_serves(c->p, c->w);
+    if (way == HY_CONV_WAY_batch) return serves_batch(c);
+    if (!padding_is_small(c->p, c->w)) return false;
+    switch (way) {
+    case HY_CONV_WAY_direct: return !weight && rows && (c->pass == HY_CONV_PASS_forward || stride_is_one(c));
+    case HY_CONV_WAY_flat: return serves_flat(c);
+    case HY_CONV_WAY_columns: return serves_columns(c);
+    case HY_CONV_WAY_dot: return weight && fills;
+    case HY_CONV_WAY_channels: return weight;
+    default: return false;
+    }
+}
+
+/* ---- The rules: the choice where no tuning table makes it ---- */
 
 /* Whether rows of `width` pixels fill vectors well enough to be convolved in place; a plain product of matrices is the packed way's. */
 static bool fills_vectors(int32_t dtype, int64_t width)
@@ -18,46 +96,36 @@ static bool fills_vectors(int32_t dtype, int64_t width)
     return width >= lanes && width * 4 >= (width + lanes - 1) / lanes * lanes * 3;
 }
 
-/* Padding beyond the kernel would be staged for nothing. */
-static bool padding_is_small(const hy_conv2d_params *p, const hy_tensor *w)
-{
-    return p->padding[0] <= (w->shape[2] - 1) * p->dilation[0] && p->padding[1] <= (w->shape[3] - 1) * p->dilation[1];
-}
+static bool is_pointwise(const call *c) { return c->w->shape[2] * c->w->shape[3] == 1 && stride_is_one(c) && c->p->groups == 1; }
 
-static bool is_pointwise(const hy_conv2d_params *p, const hy_tensor *w)
-{
-    return w->shape[2] * w->shape[3] == 1 && p->stride[0] == 1 && p->stride[1] == 1 && p->groups == 1;
-}
-
-/* Whether vectors had better run across the rows of y, `rows` of whose channels see each place of the image: that takes a copy of it for
+/* Whether vectors had better run across the rows, where `rows` channels see each place of the image: that takes a copy of it for
  * each column of the kernel, which costs what some 4 multiply-adds do, saves the idle lanes of every row, and is for images that fit the
  * cache with all copies. */
-static bool is_flat(const hy_conv2d_params *p, const hy_tensor *w, int64_t channels, int64_t rows, const hy_tensor *y)
+static bool prefers_flat(const call *c)
 {
-    int64_t lanes = HY_CONV_LANES(y->dtype), height = y->shape[2], width = y->shape[3], uses = rows * w->shape[2];
-    int64_t bytes = channels * w->shape[3] * (height + (w->shape[2] - 1) * p->dilation[0]) * width * hy_dtype_size(y->dtype);
-    bool fits = height * width >= lanes && bytes <= HY_STAGE_BYTES && y->strides[3] == 1 && y->strides[2] == width;
-    return fits && p->stride[0] == 1 && p->stride[1] == 1 && p->dilation[1] == 1 && padding_is_small(p, w) && !is_pointwise(p, w)
+    const hy_tensor *t = swept(c), *w = c->w;
+    int64_t rows = c->pass == HY_CONV_PASS_input_grad ? w->shape[1] : w->shape[0] / c->p->groups;
+    int64_t lanes = HY_CONV_LANES(t->dtype), height = t->shape[2], width = t->shape[3], uses = rows * w->shape[2];
+    return flat_bytes(c) <= HY_STAGE_BYTES && !is_pointwise(c)
            && hy_ceil_div(height * width, lanes) * (uses + 4) < height * hy_ceil_div(width, lanes) * uses;
-}
-
-static bool is_direct(const hy_conv2d_params *p, const hy_tensor *w, const hy_tensor *y)
-{
-    return fills_vectors(y->dtype, y->shape[3]) && padding_is_small(p, w) && !is_pointwise(p, w) && y->strides[3] == 1;
-}
-
-static bool is_direct_gradient(const hy_conv2d_params *p, const hy_tensor *w, const hy_tensor *dx)
-{
-    return is_direct(p, w, dx) && p->stride[0] == 1 && p->stride[1] == 1;
 }
 
 /* Few input channels leave most of a tile of them empty, and a strided gradient is a convolution of its own for each residue: columns serve
  * both, unless there are too few output channels to be worth the adding. */
-static bool is_columns_gradient(const hy_conv2d_params *p, const hy_tensor *w, const hy_tensor *dy, const hy_tensor *dx)
+static bool prefers_columns(const call *c)
 {
-    int64_t lanes = HY_CONV_LANES(dx->dtype);
-    bool strided = p->stride[0] > 1 || p->stride[1] > 1, fits = dx->strides[3] == 1 && dy->shape[3] >= lanes && dx->shape[3] / p->stride[1] >= lanes;
-    return fits && padding_is_small(p, w) && w->shape[1] < 8 && (strided || w->shape[0] / p->groups >= 12);
+    return c->w->shape[1] < 8 && (!stride_is_one(c) || c->w->shape[0] / c->p->groups >= 12);
+}
+
+/* Lanes along the channels where they fill vectors. Without neighbours (1 x 1) turning the images is most of the work, which the product of
+ * matrices does no worse. */
+static bool prefers_channels(const call *c)
+{
+    const hy_tensor *dw = c->w;
+    int64_t lanes = HY_CONV_LANES(dw->dtype), channels = dw->shape[1], columns = dw->shape[3], vectors = hy_channel_vectors(c->p, dw);
+    if (dw->shape[2] * columns == 1) return false;
+    if (vectors < columns && dw->shape[0] / c->p->groups < 4) return false; /* a tile of a few rows loads more than it multiplies */
+    return columns * channels * 4 >= hy_ceil_div(channels, lanes) * vectors * lanes * 3;
 }
 
 /* Places of the kernel that lie in an image of `extent`, summed over all `out` windows along an axis. */
@@ -69,42 +137,82 @@ static int64_t places_seen(int64_t out, int64_t taps, int64_t stride, int64_t di
     return seen;
 }
 
-/* Whether lanes had better go along the images: of y, `rows` of whose channels see `channels` of x. Costs are counted in multiply-adds of vectors, as
- * measured: turning a vector, or copying it for a flat image, takes about 10, a sweep besides its multiply-adds 250; columns and the packed way, which are
- * `slow`, multiply at half speed. */
-static bool is_batch(const hy_conv2d_params *p, const hy_tensor *w, int64_t rows, const int64_t origin[2], bool slow, const hy_tensor *x,
-                     const hy_tensor *y)
+/* With stride 1 the gradient is the convolution of dy with the flipped kernel. */
+static void place_gradient(const hy_conv2d_params *p, const hy_tensor *w, int64_t origin[2])
 {
-    const int64_t lanes = HY_CONV_LANES(y->dtype), groups = p->groups, images = y->shape[0], channels = x->shape[1] / groups;
+    for (int axis = 0; axis < 2; axis++) origin[axis] = (w->shape[2 + axis] - 1) * p->dilation[axis] - p->padding[axis];
+}
+
+/* Whether vectors of pixels serve, and fill up; along the rows or across them. */
+static bool prefers_pixels(const call *c)
+{
+    return (serves(c, HY_CONV_WAY_flat) && prefers_flat(c))
+           || (serves(c, HY_CONV_WAY_direct) && fills_vectors(swept(c)->dtype, swept(c)->shape[3]) && !is_pointwise(c));
+}
+
+/* Whether lanes had better go along the images. Costs are counted in multiply-adds of vectors, as measured: turning a vector, or copying it for a flat
+ * image, takes about 10, a sweep besides its multiply-adds 250; columns and the packed way, which are slow, multiply at half speed. */
+static bool prefers_batch(const call *c)
+{
+    const bool gradient = c->pass == HY_CONV_PASS_input_grad;
+    const hy_conv2d_params *p = c->p;
+    const hy_tensor *x = gradient ? c->y : c->x, *w = c->w, *y = swept(c);
+    const int64_t lanes = HY_CONV_LANES(y->dtype), groups = p->groups, images = y->shape[0], channels = x->shape[1] / groups, rows = y->shape[1] / groups;
     const int64_t panels = hy_ceil_div(rows, HY_TILE_ROWS), wide = HY_WIDE(hy_ceil_div(rows, panels)), blocks = hy_ceil_div(images, wide * lanes);
     const int64_t in = x->shape[2] * x->shape[3], out = y->shape[2] * y->shape[3], taps = w->shape[2] * w->shape[3];
-    if (taps == 1 || y->strides[3] != 1 || (in * channels + out * rows) * wide * lanes * hy_dtype_size(y->dtype) > HY_BATCH_BYTES) return false;
-    int64_t seen = 1, bands = y->shape[2] * hy_ceil_div(y->shape[3], lanes), flat = hy_ceil_div(out, lanes);
+    if (taps == 1) return false;
+    int64_t seen = 1, bands = y->shape[2] * hy_ceil_div(y->shape[3], lanes), flat = hy_ceil_div(out, lanes), origin[2] = {p->padding[0], p->padding[1]};
+    if (gradient) place_gradient(p, w, origin);
     for (int axis = 0; axis < 2; axis++)
         seen *= places_seen(y->shape[2 + axis], w->shape[2 + axis], p->stride[axis], p->dilation[axis], origin[axis], x->shape[2 + axis]);
+    bool slow = (serves(c, HY_CONV_WAY_columns) && prefers_columns(c)) || !prefers_pixels(c);
     int64_t batch = blocks * (wide * seen * channels * rows + 250 * out * panels) + 10 * images * (in * channels + out * rows) / lanes;
     int64_t rest = hy_min(bands * taps * rows, flat * taps * rows + 10 * in * w->shape[3] / lanes) * channels;
     return batch < images * (slow ? 2 * seen * channels * rows / lanes : rest);
 }
 
-static bool fills_channels(const hy_conv2d_params *p, const hy_tensor *dw)
+/* Whether a way that serves is fast enough for the call to be taken if none before it is. */
+static bool pays(const call *c, int32_t way)
 {
-    int64_t lanes = HY_CONV_LANES(dw->dtype), channels = dw->shape[1], columns = dw->shape[3], vectors = hy_channel_vectors(p, dw);
-    if (vectors < columns && dw->shape[0] / p->groups < 4) return false; /* a tile of a few rows loads more than it multiplies */
-    return columns * channels * 4 >= hy_ceil_div(channels, lanes) * vectors * lanes * 3;
+    const hy_tensor *t = swept(c);
+    bool weight = c->pass == HY_CONV_PASS_weight_grad, few = c->w->shape[1] < 8;
+    switch (way) {
+    case HY_CONV_WAY_winograd4:
+    case HY_CONV_WAY_winograd2:
+        if (weight) return HY_ISA(hy_winograd_pays_weight_grad)(c->x, c->y);
+        return HY_ISA(hy_winograd_tile)(c->pass == HY_CONV_PASS_forward ? c->x : c->y, t) == (way == HY_CONV_WAY_winograd4 ? 4 : 2);
+    case HY_CONV_WAY_direct: return fills_vectors(t->dtype, t->shape[3]) && !is_pointwise(c);
+    case HY_CONV_WAY_flat: return (!weight || few) && prefers_flat(c);
+    case HY_CONV_WAY_batch: return prefers_batch(c);
+    case HY_CONV_WAY_columns: return prefers_columns(c);
+    case HY_CONV_WAY_dot: return few && fills_vectors(t->dtype, t->shape[3]);
+    case HY_CONV_WAY_channels: return prefers_channels(c);
+    default: return true;
+    }
 }
 
-/* Lanes along the channels where they fill vectors, else along the pixels where those do. Without neighbours (1 x 1) turning the images is
- * most of the work, which the product of matrices does no worse. */
-static hy_status choose_weight_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy, const hy_tensor *dw)
+static int32_t way_by_rule(const call *c)
 {
-    bool plain = padding_is_small(p, dw) && hy_numel(dy) > 0 && hy_numel(dw) > 0, neighbours = dw->shape[2] * dw->shape[3] > 1;
-    bool flat = is_flat(p, dw, dw->shape[1], dw->shape[0] / p->groups, dy);
-    if (plain && HY_ISA(hy_winograd_pays_weight_grad)(p, x, dy, dw)) return HY_ISA(hy_winograd_weight_grad)(device, p, x, dy, dw);
-    if (plain && neighbours && fills_channels(p, dw)) return HY_ISA(hy_conv_channels_weight_grad)(device, p, x, dy, dw);
-    if (plain && dw->shape[1] < 8 && (flat || fills_vectors(dy->dtype, dy->shape[3])))
-        return HY_ISA(hy_conv_dot_weight_grad)(device, p, flat, x, dy, dw);
-    return HY_ISA(hy_conv_packed_weight_grad)(device, p, x, dy, dw);
+    static const int32_t order[] = {HY_CONV_WAY_winograd4, HY_CONV_WAY_winograd2, HY_CONV_WAY_batch, HY_CONV_WAY_columns, HY_CONV_WAY_channels,
+                                    HY_CONV_WAY_flat, HY_CONV_WAY_direct, HY_CONV_WAY_dot, HY_CONV_WAY_packed};
+    int i = 0;
+    while (!serves(c, order[i]) || !pays(c, order[i])) i++;
+    return order[i];
+}
+
+/* The table is about contiguous tensors and inexact sums: where its way does not serve, the rules hold. */
+static hy_status choose(hy_device *device, const call *c, int32_t *way)
+{
+    hy_status status = hy_tuning_find(device, c->pass, c->p, c->x, c->w, c->y, way);
+    if (*way == HY_CONV_WAY_chosen || !serves(c, *way)) *way = way_by_rule(c);
+    return status;
+}
+
+/* The caller's way, which api.c has found to serve, or the chosen one. */
+static hy_status way_of(hy_device *device, const call *c, int32_t *way)
+{
+    *way = c->p->way;
+    return *way == HY_CONV_WAY_chosen ? choose(device, c, way) : HY_OK;
 }
 
 /* ---- Straight from the planes ---- */
@@ -147,12 +255,6 @@ static hy_status direct(hy_device *device, const hy_conv2d_params *p, lanes alon
                         .w_channel = w->strides[1], .stride = {p->stride[0], p->stride[1]}, .origin = {p->padding[0], p->padding[1]},
                         .activation = p->activation};
     return correlate(device, p, along, w, 0, &c);
-}
-
-/* With stride 1 the gradient is the convolution of dy with the flipped kernel. */
-static void place_gradient(const hy_conv2d_params *p, const hy_tensor *w, int64_t origin[2])
-{
-    for (int axis = 0; axis < 2; axis++) origin[axis] = (w->shape[2 + axis] - 1) * p->dilation[axis] - p->padding[axis];
 }
 
 static hy_status direct_input_grad(hy_device *device, const hy_conv2d_params *p, lanes along, const hy_tensor *dy, const hy_tensor *w,
@@ -199,55 +301,90 @@ static void bias_grad(const hy_tensor *dy, const hy_tensor *dbias)
 
 /* ---- Slots ---- */
 
+static hy_status conv2d_ways(hy_device *device, int32_t pass, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w,
+                             const hy_tensor *y, int64_t *serving, int32_t *chosen)
+{
+    const call c = {pass, p, x, w, y};
+    *serving = 0;
+    for (int32_t way = 1; way < HY_CONV_WAY_COUNT; way++)
+        if (serves(&c, way)) *serving |= (int64_t)1 << way;
+    return chosen ? choose(device, &c, chosen) : HY_OK;
+}
+
 static hy_status conv2d(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *bias,
                         const hy_tensor *y)
 {
+    int32_t way;
     if (hy_numel(y) == 0) return HY_OK;
-    int64_t tile = HY_ISA(hy_winograd_tile)(p, x, w, y);
-    if (tile) return HY_ISA(hy_winograd_conv2d)(device, tile, p, x, w, bias, y);
-    int64_t rows = w->shape[0] / p->groups, origin[2] = {p->padding[0], p->padding[1]};
-    bool flat = is_flat(p, w, w->shape[1], rows, y), fills = flat || is_direct(p, w, y);
-    if (is_batch(p, w, rows, origin, !fills, x, y)) return direct(device, p, ALONG_IMAGES, x, w, bias, y);
-    if (fills) return direct(device, p, flat ? ACROSS_ROWS : ALONG_ROWS, x, w, bias, y);
-    return HY_ISA(hy_conv_packed)(device, p, x, w, bias, y);
+    hy_status status = way_of(device, &(call){HY_CONV_PASS_forward, p, x, w, y}, &way);
+    if (status != HY_OK) return status;
+    switch (way) {
+    case HY_CONV_WAY_winograd4: return HY_ISA(hy_winograd_conv2d)(device, 4, p, x, w, bias, y);
+    case HY_CONV_WAY_winograd2: return HY_ISA(hy_winograd_conv2d)(device, 2, p, x, w, bias, y);
+    case HY_CONV_WAY_direct: return direct(device, p, ALONG_ROWS, x, w, bias, y);
+    case HY_CONV_WAY_flat: return direct(device, p, ACROSS_ROWS, x, w, bias, y);
+    case HY_CONV_WAY_batch: return direct(device, p, ALONG_IMAGES, x, w, bias, y);
+    default: return HY_ISA(hy_conv_packed)(device, p, x, w, bias, y);
+    }
+}
+
+static hy_status columns_input_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *dy, const hy_tensor *w, const hy_tensor *dx)
+{
+    hy_pack pack = {.device = device};
+    dy = hy_pack_in(&pack, dy);
+    hy_status status = pack.status;
+    if (status == HY_OK) status = HY_ISA(hy_conv_columns_input_grad)(device, p, dy, w, dx);
+    return hy_pack_end(&pack, status);
 }
 
 static hy_status conv2d_input_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *dy, const hy_tensor *w,
                                    const hy_tensor *dx)
 {
+    int32_t way;
     if (hy_numel(dx) == 0) return HY_OK;
-    int64_t tile = HY_ISA(hy_winograd_tile)(p, dy, w, dx);
-    if (tile) return HY_ISA(hy_winograd_input_grad)(device, tile, p, dy, w, dx);
-    bool columns = is_columns_gradient(p, w, dy, dx), flat = is_flat(p, w, w->shape[0] / p->groups, w->shape[1], dx);
-    bool fills = flat || is_direct_gradient(p, w, dx);
-    int64_t origin[2];
-    place_gradient(p, w, origin);
-    if (p->stride[0] == 1 && p->stride[1] == 1 && is_batch(p, w, w->shape[1], origin, columns || !fills, dy, dx))
-        return direct_input_grad(device, p, ALONG_IMAGES, dy, w, dx);
-    if (columns) {
-        hy_pack pack = {.device = device};
-        dy = hy_pack_in(&pack, dy);
-        hy_status status = pack.status;
-        if (status == HY_OK) status = HY_ISA(hy_conv_columns_input_grad)(device, p, dy, w, dx);
-        return hy_pack_end(&pack, status);
+    hy_status status = way_of(device, &(call){HY_CONV_PASS_input_grad, p, dx, w, dy}, &way);
+    if (status != HY_OK) return status;
+    switch (way) {
+    case HY_CONV_WAY_winograd4: return HY_ISA(hy_winograd_input_grad)(device, 4, p, dy, w, dx);
+    case HY_CONV_WAY_winograd2: return HY_ISA(hy_winograd_input_grad)(device, 2, p, dy, w, dx);
+    case HY_CONV_WAY_direct: return direct_input_grad(device, p, ALONG_ROWS, dy, w, dx);
+    case HY_CONV_WAY_flat: return direct_input_grad(device, p, ACROSS_ROWS, dy, w, dx);
+    case HY_CONV_WAY_batch: return direct_input_grad(device, p, ALONG_IMAGES, dy, w, dx);
+    case HY_CONV_WAY_columns: return columns_input_grad(device, p, dy, w, dx);
+    default: return HY_ISA(hy_conv_packed_input_grad)(device, p, dy, w, dx);
     }
-    if (fills) return direct_input_grad(device, p, flat ? ACROSS_ROWS : ALONG_ROWS, dy, w, dx);
-    return HY_ISA(hy_conv_packed_input_grad)(device, p, dy, w, dx);
+}
+
+/* dy and dw are contiguous. */
+static hy_status weight_grad(hy_device *device, int32_t way, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy,
+                             const hy_tensor *dw)
+{
+    switch (way) {
+    case HY_CONV_WAY_winograd4: return HY_ISA(hy_winograd_weight_grad)(device, p, x, dy, dw);
+    case HY_CONV_WAY_channels: return HY_ISA(hy_conv_channels_weight_grad)(device, p, x, dy, dw);
+    case HY_CONV_WAY_dot: return HY_ISA(hy_conv_dot_weight_grad)(device, p, false, x, dy, dw);
+    case HY_CONV_WAY_flat: return HY_ISA(hy_conv_dot_weight_grad)(device, p, true, x, dy, dw);
+    default: return HY_ISA(hy_conv_packed_weight_grad)(device, p, x, dy, dw);
+    }
 }
 
 static hy_status conv2d_weight_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy,
                                     const hy_tensor *dw, const hy_tensor *dbias)
 {
+    int32_t way;
+    hy_status status = way_of(device, &(call){HY_CONV_PASS_weight_grad, p, x, dw, dy}, &way);
+    if (status != HY_OK) return status;
     hy_pack pack = {.device = device};
     const hy_tensor *g = hy_pack_in(&pack, dy), *sum = hy_pack_out(&pack, dw);
-    hy_status status = pack.status;
-    if (status == HY_OK) status = choose_weight_grad(device, p, x, g, sum);
+    status = pack.status;
+    if (status == HY_OK) status = weight_grad(device, way, p, x, g, sum);
     if (status == HY_OK && dbias) bias_grad(g, dbias);
     return hy_pack_end(&pack, status);
 }
 
 void HY_ISA(hy_fill_conv)(hy_backend *backend)
 {
+    backend->conv2d_ways = conv2d_ways;
     backend->conv2d = conv2d;
     backend->conv2d_input_grad = conv2d_input_grad;
     backend->conv2d_weight_grad = conv2d_weight_grad;

@@ -315,9 +315,8 @@ static double winograd_cost(const hy_tensor *x, const hy_tensor *y, int64_t out)
     return (double)frequencies * (products + TRANSFORM_COST * (double)tiles * (channels + filters));
 }
 
-int64_t HY_ISA(hy_winograd_tile)(const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y)
+int64_t HY_ISA(hy_winograd_tile)(const hy_tensor *x, const hy_tensor *y)
 {
-    if (!hy_winograd_serves(p, w)) return 0;
     const double direct = DIRECT_COST * 9 * (double)x->shape[1] * (double)hy_numel(y);
     const double two = winograd_cost(x, y, 2), four = winograd_cost(x, y, 4);
     if (direct <= two && direct <= four) return 0;

@@ -269,9 +269,8 @@ hy_status HY_ISA(hy_winograd_weight_grad)(hy_device *device, const hy_conv2d_par
 #define WEIGHT_COST 20
 #define DIRECT_COST 1.1
 
-bool HY_ISA(hy_winograd_pays_weight_grad)(const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy, const hy_tensor *dw)
+bool HY_ISA(hy_winograd_pays_weight_grad)(const hy_tensor *x, const hy_tensor *dy)
 {
-    if (!hy_winograd_serves(p, dw)) return false;
     const double channels = (double)(hy_ceil_div(x->shape[1], WIDTH) * WIDTH), filters = (double)(hy_ceil_div(dy->shape[1], LANES) * LANES);
     const double tiles = (double)(dy->shape[0] * hy_ceil_div(dy->shape[2], OUT) * hy_ceil_div(dy->shape[3], OUT));
     const double products = channels * filters * (tiles + WEIGHT_COST), transforms = TRANSFORM_COST * tiles * (channels + filters);
