@@ -10,6 +10,7 @@
 #include "cpu/kernels/winograd.h"
 #include "cpu/simd/vector.h"
 
+#define LARGE_WEIGHT_BYTES (512 << 10)
 #define MOST_FLAT_BYTES (4 << 20) /* of an image's copies, a thread: beyond, they leave the caches */
 
 /* ---- What serves ---- */
@@ -118,10 +119,12 @@ static bool prefers_columns(const call *c)
 }
 
 /* Lanes along the channels where they fill vectors. Without neighbours (1 x 1) turning the images is most of the work, which the product of
- * matrices does no worse. */
+ * matrices does no worse; and of large weights the sums, which it stores but once, would leave the cache for the sake of a few pixels. */
 static bool prefers_channels(const call *c)
 {
-    const hy_tensor *dw = c->w;
+    const hy_tensor *dw = c->w, *dy = c->y;
+    bool large = hy_numel(dw) * hy_dtype_size(dw->dtype) > LARGE_WEIGHT_BYTES;
+    if (large && stride_is_one(c) && dy->shape[0] * dy->shape[2] * dy->shape[3] < 64) return false;
     int64_t lanes = HY_CONV_LANES(dw->dtype), channels = dw->shape[1], columns = dw->shape[3], vectors = hy_channel_vectors(c->p, dw);
     if (dw->shape[2] * columns == 1) return false;
     if (vectors < columns && dw->shape[0] / c->p->groups < 4) return false; /* a tile of a few rows loads more than it multiplies */

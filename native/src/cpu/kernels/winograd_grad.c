@@ -266,7 +266,7 @@ hy_status HY_ISA(hy_winograd_weight_grad)(hy_device *device, const hy_conv2d_par
 /* In multiply-adds of the register tile and a frequency, as in winograd.c: a tile's transform costs TRANSFORM_COST for each channel and
  * each filter, a weight's, which also moves M, WEIGHT_COST. */
 #define TRANSFORM_COST 10
-#define WEIGHT_COST 20
+#define WEIGHT_COST 14
 #define DIRECT_COST 1.1
 
 bool HY_ISA(hy_winograd_pays_weight_grad)(const hy_tensor *x, const hy_tensor *dy)
