@@ -59,12 +59,16 @@ static hy_status check_conv_shapes(const hy_call *call, const hy_conv2d_params *
     return hy_check_shape(call, "output", y, 4, shape);
 }
 
+/* The 16-bit types are converted, and go by the ways of float32: none of their own can be named. */
+enum { HAVE_WAYS = 1 << HY_FLOAT32 | 1 << HY_FLOAT64 };
+
 /* A way that the caller names must serve. */
 static hy_status check_way(const hy_call *call, int32_t pass, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y,
                            int32_t way)
 {
     if (way == HY_CONV_WAY_chosen) return HY_OK;
     HY_TRY(hy_check_integer(call, "way", way, 0, HY_CONV_WAY_COUNT - 1));
+    HY_TRY(hy_check_input(call, "input", x, HAVE_WAYS));
     if (!call->device->backend.conv2d_ways) return hy_refuse_unsupported(call);
     int64_t serving = 0;
     HY_TRY(call->device->backend.conv2d_ways(call->device, pass, p, x, w, y, &serving, NULL));
@@ -142,7 +146,7 @@ static hy_status check_conv(const hy_call *call, int32_t pass, const hy_conv2d_p
 {
     HY_TRY(hy_check_integer(call, "pass", pass, 0, HY_CONV_PASS_COUNT - 1));
     HY_TRY(check_conv_params(call, p));
-    HY_TRY(hy_check_input(call, "input", x, HY_SET_FLOATING));
+    HY_TRY(hy_check_input(call, "input", x, HAVE_WAYS));
     HY_TRY(hy_check_input(call, "weight", w, HY_ONLY(x->dtype)));
     HY_TRY(hy_check_input(call, "output", y, HY_ONLY(x->dtype)));
     return check_conv_shapes(call, p, x, w, NULL, y);

@@ -51,7 +51,7 @@ public class LoaderTests
         }
     }
 
-    [TestCase("int hy_abi_version(void) { return 9999; }", "it has ABI version 9999, these bindings expect 2")]
+    [TestCase("int hy_abi_version(void) { return 9999; }", "it has ABI version 9999, these bindings expect 3")]
     [TestCase("int something_else(void) { return 1; }", "it is not Hybrid's library: it has no hy_abi_version")]
     public void AnotherLibraryIsRefused(string source, string reason)
     {
