@@ -261,17 +261,20 @@ public enum HyConvWay
     /// <summary>Vectors that run across the rows of small images; stride 1 alone.</summary>
     Flat = 4,
 
+    /// <summary>Vectors along the images of a batch, where these are small; the input's gradient with stride 1 alone.</summary>
+    Batch = 5,
+
     /// <summary>The input's gradient as a product whose columns are added up.</summary>
-    Columns = 5,
+    Columns = 6,
 
     /// <summary>The weight's gradient with vectors along the rows of pixels.</summary>
-    Dot = 6,
+    Dot = 7,
 
     /// <summary>The weight's gradient with vectors along the channels.</summary>
-    Channels = 7,
+    Channels = 8,
 
     /// <summary>A product of matrices that are packed from the image: any convolution. "reference" has no other way.</summary>
-    Packed = 8,
+    Packed = 9,
 }
 
 /// <summary>How per-sample losses become one.</summary>
