@@ -95,9 +95,10 @@ void expect_within_fences(const Arguments &arguments)
 TEST(Checks, NothingOutsideAViewIsTouched)
 {
     for (const Function &f : functions) {
-        expect_within_fences(Arguments(f));
         const std::string name = f.name;
-        if (name.find("2d") != std::string::npos || name == "hy_tuning_set") continue; // windows have a test of their own
+        if (name == "hy_conv2d_ways" || name == "hy_tuning_set") continue; // read no element, and take no 16-bit types
+        expect_within_fences(Arguments(f));
+        if (name.find("2d") != std::string::npos) continue;
         Arguments wide(f); // 67 leaves a rest behind the vectors of every ISA
         for (size_t i = 0; i < wide.operands.size(); i++) {
             std::vector<int64_t> shape = wide.operands[i].shape;
