@@ -21,6 +21,7 @@ help() {
 ./build.sh variants   build the native core with OpenBLAS and with its AVX-512 kernels lowered to AVX2, and test both
 ./build.sh pack       make the NuGet packages of all that is built, in artifacts/
 ./build.sh consumer   make them, and use them as a stranger would: train, publish self-contained and with NativeAOT, install the command
+./build.sh cuda       build the CUDA backend, for which nvcc is installed where it is missing, and check the machine code
 ./build.sh clean      delete everything that was built
 ./build.sh help       list the commands
 EOF
@@ -50,6 +51,20 @@ missing_cross_packages() {
 # And for ./build.sh variants.
 missing_variants_packages() {
   compgen -G '/usr/lib/*/openblas-serial/libopenblas.a' >/dev/null || echo libopenblas-serial-dev
+}
+
+# And for ./build.sh cuda: Debian has nvcc in its non-free component, which is added by copying the sources that the machine already has.
+missing_cuda_packages() {
+  command -v nvcc >/dev/null || printf '%s\n' nvidia-cuda-toolkit nvidia-cuda-dev
+  command -v nvcc >/dev/null || command -v g++-11 >/dev/null || echo g++-11 # the newest that this nvcc takes
+}
+add_non_free() {
+  local sources=/etc/apt/sources.list.d/debian.sources added=/etc/apt/sources.list.d/hybrid-non-free.sources as_root=()
+  command -v nvcc >/dev/null || apt-cache show nvidia-cuda-toolkit >/dev/null 2>&1 || [[ ! -f $sources ]] || ! may_install || {
+    ((EUID == 0)) || as_root=(sudo)
+    echo "Adding Debian's non-free component: $added"
+    sed 's/^Components:.*/Components: contrib non-free/' "$sources" | "${as_root[@]}" tee "$added" >/dev/null
+  }
 }
 
 # Installs what is missing of the .NET SDK and of the packages that the given lists name.
@@ -152,6 +167,14 @@ variants() {
 
 pack() { build_native; packaging/pack.sh; }
 
+# The library, for every architecture that this nvcc knows, and what is in it.
+cuda() {
+  local directory=build/cuda
+  cmake -S . -B $directory -G Ninja -DHYBRID_CUDA=ON -DHYBRID_TESTS=OFF >/dev/null
+  cmake --build $directory --target hybrid_cuda -- --quiet
+  cmake -DLIBRARY=$directory/native/src/cuda/libhybrid_cuda.so -P native/src/cuda/check.cmake
+}
+
 command=${1:-build}
 (($# == 0)) || shift
 case $command in
@@ -179,6 +202,8 @@ case $command in
     install_missing; pack ;;
   consumer)
     install_missing; pack; tests/consumer/run.sh ;;
+  cuda)
+    add_non_free; install_missing missing_cuda_packages; cuda ;;
   clean)
     rm -rf build artifacts
     find . -type d \( -name bin -o -name obj \) -prune -exec rm -rf {} + ;;

@@ -39,13 +39,19 @@ public static unsafe partial class Native
     public static void DeviceGet(HyDeviceKind kind, int index, HyDevice** device) =>
         Status.Check(NativeMethods.hy_device_get((int)kind, index, device));
 
+    /// <summary>The number of devices of a kind that <see cref="Native.DeviceGet"/> finds.</summary>
+    /// <param name="kind">a <see cref="HyDeviceKind"/></param>
+    /// <returns>1 for the CPU; for CUDA 0 where the library, the driver or a GPU is missing: <see cref="Native.DeviceGet"/> then says which</returns>
+    public static int DeviceCount(HyDeviceKind kind) =>
+        NativeMethods.hy_device_count((int)kind);
+
     /// <summary>Describes a device.</summary>
     /// <param name="device">the device</param>
     /// <param name="info">receives the description</param>
     public static void DeviceDescribe(HyDevice* device, HyDeviceInfo* info) =>
         Status.Check(NativeMethods.hy_device_describe(device, info));
 
-    /// <summary>Waits until everything that was asked of the device is done. Immediate on the CPU.</summary>
+    /// <summary>Waits until everything that was asked of the device, on any stream, is done. Immediate on the CPU. A GPU works behind its callers: what only the data shows (an index out of range) and what fails on the device itself is returned by the next call that waits (this one, <see cref="Native.Transfer"/> to the host, <see cref="Native.EventSynchronize"/>) with a message that names the operation. With HYBRID_CUDA_SYNC=1 in the environment every call waits for its own work, and so returns its own error.</summary>
     /// <param name="device">the device</param>
     public static void Synchronize(HyDevice* device) =>
         Status.Check(NativeMethods.hy_synchronize(device));
@@ -115,6 +121,114 @@ public static unsafe partial class Native
     /// <param name="bytes">0 or more</param>
     public static void Transfer(HyDevice* toDevice, void* to, HyDevice* fromDevice, void* from, long bytes) =>
         Status.Check(NativeMethods.hy_transfer(toDevice, to, fromDevice, from, bytes));
+
+    /// <summary>Makes a stream. Work on one stream happens in the order in which it was asked; work on two streams in any, but for events.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="stream">receives the stream</param>
+    public static void StreamCreate(HyDevice* device, HyStream** stream) =>
+        Status.Check(NativeMethods.hy_stream_create(device, stream));
+
+    /// <summary>Destroys a stream once its work is done.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="stream">what <see cref="Native.StreamCreate"/> gave; not the current one</param>
+    public static void StreamDestroy(HyDevice* device, HyStream* stream) =>
+        Status.Check(NativeMethods.hy_stream_destroy(device, stream));
+
+    /// <summary>Makes a stream the current one, to which all work asked of the device goes, from any thread. Memory freed while a stream is current is reused after the work that the stream holds by then: free it while the stream that used it last is current, or have that one wait for the others.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="stream">a stream, or NULL for the device's own</param>
+    public static void StreamSet(HyDevice* device, HyStream* stream) =>
+        Status.Check(NativeMethods.hy_stream_set(device, stream));
+
+    /// <summary>The current stream.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="stream">receives the stream</param>
+    public static void StreamGet(HyDevice* device, HyStream** stream) =>
+        Status.Check(NativeMethods.hy_stream_get(device, stream));
+
+    /// <summary>Makes an event.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="timing">not 0 if <see cref="Native.EventElapsed"/> will read it, which makes recording slower</param>
+    /// <param name="event">receives the event</param>
+    public static void EventCreate(HyDevice* device, int timing, HyEvent** @event) =>
+        Status.Check(NativeMethods.hy_event_create(device, timing, @event));
+
+    /// <summary>Destroys an event.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="event">what <see cref="Native.EventCreate"/> gave</param>
+    public static void EventDestroy(HyDevice* device, HyEvent* @event) =>
+        Status.Check(NativeMethods.hy_event_destroy(device, @event));
+
+    /// <summary>Marks the place in the current stream behind what was asked so far.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="event">receives the mark in place of an older one</param>
+    public static void EventRecord(HyDevice* device, HyEvent* @event) =>
+        Status.Check(NativeMethods.hy_event_record(device, @event));
+
+    /// <summary>Has the current stream wait for an event of any stream and device; the caller goes on at once.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="event">a recorded event</param>
+    public static void EventWait(HyDevice* device, HyEvent* @event) =>
+        Status.Check(NativeMethods.hy_event_wait(device, @event));
+
+    /// <summary>Waits until what lies before the event is done; returns errors as <see cref="Native.Synchronize"/> does.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="event">a recorded event</param>
+    public static void EventSynchronize(HyDevice* device, HyEvent* @event) =>
+        Status.Check(NativeMethods.hy_event_synchronize(device, @event));
+
+    /// <summary>The time between two recorded events, both made with timing; waits for them.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="start">the first event</param>
+    /// <param name="end">the second</param>
+    /// <param name="milliseconds">receives the time</param>
+    public static void EventElapsed(HyDevice* device, HyEvent* start, HyEvent* end, double* milliseconds) =>
+        Status.Check(NativeMethods.hy_event_elapsed(device, start, end, milliseconds));
+
+    /// <summary>Begins to record what is asked of the device on the current stream instead of doing it. Until <see cref="Native.GraphEnd"/> the stream stays current, and nothing may wait for the device or read from it. Memory allocated or freed meanwhile belongs to the graph and is reused within it alone, so that every replay finds its addresses as they were; numbers given as arguments are recorded as they are.</summary>
+    /// <param name="device">the device</param>
+    public static void GraphBegin(HyDevice* device) =>
+        Status.Check(NativeMethods.hy_graph_begin(device));
+
+    /// <summary>Ends the recording.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="graph">receives the graph; nothing when a recorded call failed or waited</param>
+    public static void GraphEnd(HyDevice* device, HyGraph** graph) =>
+        Status.Check(NativeMethods.hy_graph_end(device, graph));
+
+    /// <summary>Does what was recorded once more, on the current stream.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="graph">what <see cref="Native.GraphEnd"/> gave</param>
+    public static void GraphLaunch(HyDevice* device, HyGraph* graph) =>
+        Status.Check(NativeMethods.hy_graph_launch(device, graph));
+
+    /// <summary>Destroys a graph once it has run, and gives its memory back to the cache.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="graph">what <see cref="Native.GraphEnd"/> gave</param>
+    public static void GraphDestroy(HyDevice* device, HyGraph* graph) =>
+        Status.Check(NativeMethods.hy_graph_destroy(device, graph));
+
+    /// <summary>Allocates host memory that the device reads and writes by itself: the only kind that <see cref="Native.TransferAsync"/> does not wait for. Scarce and slow to get: keep it.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="bytes">0 or more; 0 gives NULL</param>
+    /// <param name="data">receives the address</param>
+    public static void HostAlloc(HyDevice* device, long bytes, void** data) =>
+        Status.Check(NativeMethods.hy_host_alloc(device, bytes, data));
+
+    /// <summary>Frees it, after the work that may use it.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="data">what <see cref="Native.HostAlloc"/> gave, or NULL</param>
+    public static void HostFree(HyDevice* device, void* data) =>
+        Status.Check(NativeMethods.hy_host_free(device, data));
+
+    /// <summary>Copies bytes between the host and the device on the current stream, and returns before they are copied where the host's memory is <see cref="Native.HostAlloc"/>'s: leave it alone until an event or <see cref="Native.Synchronize"/> says that it is done.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="to">destination</param>
+    /// <param name="from">source</param>
+    /// <param name="bytes">0 or more</param>
+    /// <param name="toHost">0: from the host to the device; not 0: from the device to the host</param>
+    public static void TransferAsync(HyDevice* device, void* to, void* from, long bytes, int toHost) =>
+        Status.Check(NativeMethods.hy_transfer_async(device, to, from, bytes, toHost));
 
     /// <summary>y = value.</summary>
     /// <param name="device">the device</param>

@@ -25,6 +25,9 @@ internal static unsafe partial class NativeMethods
     internal static partial int hy_device_get(int kind, int index, HyDevice** device);
 
     [LibraryImport("hybrid")]
+    internal static partial int hy_device_count(int kind);
+
+    [LibraryImport("hybrid")]
     internal static partial int hy_device_describe(HyDevice* device, HyDeviceInfo* info);
 
     [LibraryImport("hybrid")]
@@ -61,6 +64,57 @@ internal static unsafe partial class NativeMethods
 
     [LibraryImport("hybrid")]
     internal static partial int hy_transfer(HyDevice* toDevice, void* to, HyDevice* fromDevice, void* from, long bytes);
+
+    [LibraryImport("hybrid")]
+    internal static partial int hy_stream_create(HyDevice* device, HyStream** stream);
+
+    [LibraryImport("hybrid")]
+    internal static partial int hy_stream_destroy(HyDevice* device, HyStream* stream);
+
+    [LibraryImport("hybrid")]
+    internal static partial int hy_stream_set(HyDevice* device, HyStream* stream);
+
+    [LibraryImport("hybrid")]
+    internal static partial int hy_stream_get(HyDevice* device, HyStream** stream);
+
+    [LibraryImport("hybrid")]
+    internal static partial int hy_event_create(HyDevice* device, int timing, HyEvent** @event);
+
+    [LibraryImport("hybrid")]
+    internal static partial int hy_event_destroy(HyDevice* device, HyEvent* @event);
+
+    [LibraryImport("hybrid")]
+    internal static partial int hy_event_record(HyDevice* device, HyEvent* @event);
+
+    [LibraryImport("hybrid")]
+    internal static partial int hy_event_wait(HyDevice* device, HyEvent* @event);
+
+    [LibraryImport("hybrid")]
+    internal static partial int hy_event_synchronize(HyDevice* device, HyEvent* @event);
+
+    [LibraryImport("hybrid")]
+    internal static partial int hy_event_elapsed(HyDevice* device, HyEvent* start, HyEvent* end, double* milliseconds);
+
+    [LibraryImport("hybrid")]
+    internal static partial int hy_graph_begin(HyDevice* device);
+
+    [LibraryImport("hybrid")]
+    internal static partial int hy_graph_end(HyDevice* device, HyGraph** graph);
+
+    [LibraryImport("hybrid")]
+    internal static partial int hy_graph_launch(HyDevice* device, HyGraph* graph);
+
+    [LibraryImport("hybrid")]
+    internal static partial int hy_graph_destroy(HyDevice* device, HyGraph* graph);
+
+    [LibraryImport("hybrid")]
+    internal static partial int hy_host_alloc(HyDevice* device, long bytes, void** data);
+
+    [LibraryImport("hybrid")]
+    internal static partial int hy_host_free(HyDevice* device, void* data);
+
+    [LibraryImport("hybrid")]
+    internal static partial int hy_transfer_async(HyDevice* device, void* to, void* from, long bytes, int toHost);
 
     [LibraryImport("hybrid")]
     internal static partial int hy_fill(HyDevice* device, double value, HyTensor* y);

@@ -87,6 +87,24 @@ public unsafe struct HyMemoryStats
     public long SystemAllocations;
 }
 
+/// <summary>A queue of work on a device: opaque. On CUDA it is the CUstream itself, for those with CUDA code of their own: cast it, and cast theirs.</summary>
+[StructLayout(LayoutKind.Sequential)]
+public unsafe struct HyStream
+{
+}
+
+/// <summary>A place in a stream: opaque; on CUDA the CUevent itself.</summary>
+[StructLayout(LayoutKind.Sequential)]
+public unsafe struct HyEvent
+{
+}
+
+/// <summary>Recorded work that can be replayed: opaque.</summary>
+[StructLayout(LayoutKind.Sequential)]
+public unsafe struct HyGraph
+{
+}
+
 /// <summary>Parameters of a two-dimensional convolution; index 0 is the height, 1 the width.</summary>
 [StructLayout(LayoutKind.Sequential)]
 public unsafe struct HyConv2dParams

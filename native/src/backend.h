@@ -18,6 +18,26 @@ typedef struct hy_backend {
 
     hy_status (*synchronize)(hy_device *device);
     hy_status (*transfer)(hy_device *to_device, void *to, hy_device *from_device, const void *from, int64_t bytes);
+    hy_status (*transfer_async)(hy_device *device, void *to, const void *from, int64_t bytes, int32_t to_host);
+    hy_status (*host_alloc)(hy_device *device, int64_t bytes, void **data);
+    hy_status (*host_free)(hy_device *device, void *data);
+
+    /* Streams; a device that has none works at once, in the caller's order. The backend keeps hy_device.stream. */
+    hy_status (*stream_create)(hy_device *device, hy_stream **stream);
+    hy_status (*stream_destroy)(hy_device *device, hy_stream *stream);
+    hy_status (*stream_set)(hy_device *device, hy_stream *stream);
+    void (*stream_join)(hy_device *device, hy_stream *stream); /* the current stream waits for what was asked of that one */
+    hy_status (*event_create)(hy_device *device, int32_t timing, hy_event **event);
+    hy_status (*event_destroy)(hy_device *device, hy_event *event);
+    hy_status (*event_record)(hy_device *device, hy_event *event);
+    hy_status (*event_wait)(hy_device *device, hy_event *event);
+    hy_status (*event_synchronize)(hy_device *device, hy_event *event);
+    hy_status (*event_elapsed)(hy_device *device, hy_event *start, hy_event *end, double *milliseconds);
+    hy_status (*graph_begin)(hy_device *device);
+    hy_status (*graph_end)(hy_device *device, void **graph); /* ends the capture even when it fails */
+    hy_status (*graph_launch)(hy_device *device, void *graph);
+    hy_status (*graph_destroy)(hy_device *device, void *graph); /* waits until it has run */
+
     hy_status (*fill)(hy_device *device, double value, const hy_tensor *y);
     hy_status (*arange)(hy_device *device, double start, double step, const hy_tensor *y);
     hy_status (*random_uniform)(hy_device *device, uint64_t seed, uint64_t offset, double low, double high, const hy_tensor *y);
@@ -72,6 +92,7 @@ struct hy_device {
     hy_backend backend;              /* filled before the device is first handed out, constant afterwards */
     struct hy_allocator *allocator;
     struct hy_tuning *tuning;        /* NULL where the device leaves no choice: see core/tuning.h */
+    hy_stream *stream;               /* the current one; NULL where the device has none */
 };
 
 #endif

@@ -57,8 +57,9 @@ TEST_P(Int8, QuantizesWeightsAlike)
 
 TEST_P(Int8, ScaleAndIntegersGiveTheWeightBack)
 {
+    if (!device->backend.quantize_weight) GTEST_SKIP() << "this device has no kernel yet";
     std::vector<Tensor> t = {Tensor(HY_FLOAT32, {9, 100}).randomise(random), Tensor(HY_INT8, {9, 100}), Tensor(HY_FLOAT32, {9})};
-    ASSERT_EQ(run(hy_cpu_device(GetParam().c_str()), t, [](hy_device *d, const Views &v) { return hy_quantize_weight(d, v[0], v[1], v[2]); }), HY_OK);
+    ASSERT_EQ(run(device, t, [](hy_device *d, const Views &v) { return hy_quantize_weight(d, v[0], v[1], v[2]); }), HY_OK);
     for (int64_t k = 0; k < 9; k++) {
         int64_t largest = 0;
         for (int64_t c = 0; c < 100; c++) {
@@ -94,6 +95,7 @@ TEST_P(Int8, LinearOfEdgeShapes)
 // Every product at its largest: where int16 would saturate, and int32 is nearly full.
 TEST_P(Int8, LinearAtTheLargestSums)
 {
+    if (!device->backend.quantized_linear) GTEST_SKIP() << "this device has no kernel yet";
     const int64_t k = 66310;
     for (double sign : {1.0, -1.0}) {
         Tensor q(HY_INT8, {17, k}), x(HY_FLOAT32, {3, k}), scale(HY_FLOAT32, {17});
@@ -101,7 +103,7 @@ TEST_P(Int8, LinearAtTheLargestSums)
         x.fill([] { return 255.0; });
         scale.fill([] { return 1.0; });
         std::vector<Tensor> t = {q, Tensor(HY_INT8, packed_shape(17, k)), x, scale, Tensor(HY_FLOAT32, {3, 17})};
-        ASSERT_EQ(run(hy_cpu_device(GetParam().c_str()), t,
+        ASSERT_EQ(run(device, t,
                       [](hy_device *d, const Views &v) {
                           const hy_status status = hy_pack_int8(d, v[0], v[1]);
                           return status == HY_OK ? hy_quantized_linear(d, v[2], v[1], v[3], nullptr, HY_NO_ACTIVATION, v[4]) : status;
@@ -112,12 +114,13 @@ TEST_P(Int8, LinearAtTheLargestSums)
 
 TEST_P(Int8, NotFiniteRowsGiveNaN)
 {
+    if (!device->backend.quantized_linear) GTEST_SKIP() << "this device has no kernel yet";
     Tensor x(HY_FLOAT32, {4, 5}), scale(HY_FLOAT32, {3});
     x.randomise(random);
     scale.fill([] { return 1.0; });
     x.set(7, NAN), x.set(10, INFINITY), x.set(19, -INFINITY);
     std::vector<Tensor> t = {x, packed_weight(3, 5), scale, Tensor(HY_FLOAT32, {4, 3})};
-    ASSERT_EQ(run(hy_cpu_device(GetParam().c_str()), t, [](hy_device *d, const Views &v) {
+    ASSERT_EQ(run(device, t, [](hy_device *d, const Views &v) {
                   return hy_quantized_linear(d, v[0], v[1], v[2], nullptr, HY_NO_ACTIVATION, v[3]);
               }), HY_OK);
     for (int64_t i = 0; i < 12; i++) EXPECT_EQ(std::isnan(t[3].get(i)), i >= 3) << i;

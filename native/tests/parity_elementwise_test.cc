@@ -98,7 +98,7 @@ TEST_P(Elementwise, UnarySpecialValues)
 
 TEST_P(Elementwise, AbsOfNegativeZeroIsPositive)
 {
-    for (hy_device *device : {reference(), hy_cpu_device(GetParam().c_str())})
+    for (hy_device *device : {reference(), this->device})
         for (int32_t dtype : {HY_FLOAT32, HY_FLOAT64}) {
             std::vector<Tensor> tensors = {Tensor(dtype, {21}), Tensor(dtype, {21})};
             for (Tensor &t : tensors) t.fill([] { return -0.0; });

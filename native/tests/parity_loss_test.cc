@@ -68,7 +68,10 @@ TEST_P(Loss, CrossEntropyRefusesALabelThatIsNoClass)
             {Tensor(HY_FLOAT32, {1000, 5}), labels, Tensor(HY_FLOAT32, {}), Tensor(HY_FLOAT32, {1000, 5})},
             [](hy_device *d, const Views &t) { return hy_cross_entropy(d, HY_REDUCTION_mean, -100, 0, t[0], t[1], t[2], t[3]); },
             HY_OUT_OF_RANGE, false);
-        EXPECT_NE(std::string(hy_last_error()).find(std::to_string(bad)), std::string::npos) << hy_last_error();
+        if (IsSkipped()) return;
+        if (device->info.kind != HY_CUDA) { // a GPU tells the place alone
+            EXPECT_NE(std::string(hy_last_error()).find(std::to_string(bad)), std::string::npos) << hy_last_error();
+        }
         EXPECT_NE(std::string(hy_last_error()).find("701"), std::string::npos) << hy_last_error();
     }
 }
@@ -192,7 +195,9 @@ TEST_P(Index, RefusesAnIndexOutOfRange)
         expect_failure(
             {x.randomise(random), index, y}, [](hy_device *d, const Views &t) { return hy_scatter_add(d, t[0], 0, t[1], t[2]); },
             HY_OUT_OF_RANGE, true);
-        EXPECT_NE(std::string(hy_last_error()).find(std::to_string(bad)), std::string::npos) << hy_last_error();
+        if (IsSkipped()) return;
+        const std::string named = device->info.kind == HY_CUDA ? "place 100" : std::to_string(bad); // a GPU tells the place alone
+        EXPECT_NE(std::string(hy_last_error()).find(named), std::string::npos) << hy_last_error();
 
         Tensor few(HY_INT64, {7});
         few.fill([] { return 2.0; }).set_integer(5, bad);

@@ -69,8 +69,9 @@ TEST_P(Pool, MaxTakesANaN)
             expect_parity(
                 {x, Tensor(dtype, z.y)}, 1, [&](hy_device *d, const Views &t) { return hy_max_pool2d(d, &z.p, t[0], t[1], nullptr); },
                 exactly);
+            if (IsSkipped()) return;
             std::vector<Tensor> result = {x, Tensor(dtype, z.y), Tensor(HY_INT32, z.y)};
-            ASSERT_EQ(run(hy_cpu_device(GetParam().c_str()), result,
+            ASSERT_EQ(run(device, result,
                           [&](hy_device *d, const Views &t) { return hy_max_pool2d(d, &z.p, t[0], t[1], t[2]); }),
                       HY_OK);
             for (int64_t k = 0; k < result[1].size(); k++) { // of two NaN in a window, the index may name either

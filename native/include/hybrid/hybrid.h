@@ -136,13 +136,23 @@ typedef struct hy_device_info {
  */
 HY_API hy_status hy_device_get(int32_t kind, int32_t index, hy_device **device);
 
+/** The number of devices of a kind that hy_device_get finds.
+ *  @param kind  a hy_device_kind
+ *  @return 1 for the CPU; for CUDA 0 where the library, the driver or a GPU is missing: hy_device_get then says which
+ */
+HY_API int32_t hy_device_count(int32_t kind);
+
 /** Describes a device.
  *  @param device  the device
  *  @param info    receives the description
  */
 HY_API hy_status hy_device_describe(hy_device *device, hy_device_info *info);
 
-/** Waits until everything that was asked of the device is done. Immediate on the CPU. */
+/** Waits until everything that was asked of the device, on any stream, is done. Immediate on the CPU.
+ *  A GPU works behind its callers: what only the data shows (an index out of range) and what fails on the device itself is returned by the next
+ *  call that waits (this one, hy_transfer to the host, hy_event_synchronize) with a message that names the operation. With HYBRID_CUDA_SYNC=1
+ *  in the environment every call waits for its own work, and so returns its own error.
+ */
 HY_API hy_status hy_synchronize(hy_device *device);
 
 /** The number of threads that CPU kernels use, the caller's included. */
@@ -219,6 +229,117 @@ HY_API hy_status hy_memory_set_limit(hy_device *device, int64_t bytes);
  *  @param bytes        0 or more
  */
 HY_API hy_status hy_transfer(hy_device *to_device, void *to, hy_device *from_device, const void *from, int64_t bytes);
+
+/* ---------------------------------------------------------------------------------------------------------------------- */
+/* Streams, events and graphs: HY_UNSUPPORTED on a device without them, such as the CPU                                    */
+/* ---------------------------------------------------------------------------------------------------------------------- */
+
+/** A queue of work on a device: opaque. On CUDA it is the CUstream itself, for those with CUDA code of their own: cast it, and cast theirs. */
+typedef struct hy_stream hy_stream;
+
+/** A place in a stream: opaque; on CUDA the CUevent itself. */
+typedef struct hy_event hy_event;
+
+/** Recorded work that can be replayed: opaque. */
+typedef struct hy_graph hy_graph;
+
+/** Makes a stream. Work on one stream happens in the order in which it was asked; work on two streams in any, but for events.
+ *  @param stream  receives the stream
+ */
+HY_API hy_status hy_stream_create(hy_device *device, hy_stream **stream);
+
+/** Destroys a stream once its work is done.
+ *  @param stream  what hy_stream_create gave; not the current one
+ */
+HY_API hy_status hy_stream_destroy(hy_device *device, hy_stream *stream);
+
+/** Makes a stream the current one, to which all work asked of the device goes, from any thread. Memory freed while a stream is current is reused
+ *  after the work that the stream holds by then: free it while the stream that used it last is current, or have that one wait for the others.
+ *  @param stream  a stream, or NULL for the device's own
+ */
+HY_API hy_status hy_stream_set(hy_device *device, hy_stream *stream);
+
+/** The current stream.
+ *  @param stream  receives the stream
+ */
+HY_API hy_status hy_stream_get(hy_device *device, hy_stream **stream);
+
+/** Makes an event.
+ *  @param timing  not 0 if hy_event_elapsed will read it, which makes recording slower
+ *  @param event   receives the event
+ */
+HY_API hy_status hy_event_create(hy_device *device, int32_t timing, hy_event **event);
+
+/** Destroys an event.
+ *  @param event  what hy_event_create gave
+ */
+HY_API hy_status hy_event_destroy(hy_device *device, hy_event *event);
+
+/** Marks the place in the current stream behind what was asked so far.
+ *  @param event  receives the mark in place of an older one
+ */
+HY_API hy_status hy_event_record(hy_device *device, hy_event *event);
+
+/** Has the current stream wait for an event of any stream and device; the caller goes on at once.
+ *  @param event  a recorded event
+ */
+HY_API hy_status hy_event_wait(hy_device *device, hy_event *event);
+
+/** Waits until what lies before the event is done; returns errors as hy_synchronize does.
+ *  @param event  a recorded event
+ */
+HY_API hy_status hy_event_synchronize(hy_device *device, hy_event *event);
+
+/** The time between two recorded events, both made with timing; waits for them.
+ *  @param start         the first event
+ *  @param end           the second
+ *  @param milliseconds  receives the time
+ */
+HY_API hy_status hy_event_elapsed(hy_device *device, hy_event *start, hy_event *end, double *milliseconds);
+
+/** Begins to record what is asked of the device on the current stream instead of doing it. Until hy_graph_end the stream stays current, and
+ *  nothing may wait for the device or read from it. Memory allocated or freed meanwhile belongs to the graph and is reused within it alone, so that
+ *  every replay finds its addresses as they were; numbers given as arguments are recorded as they are.
+ */
+HY_API hy_status hy_graph_begin(hy_device *device);
+
+/** Ends the recording.
+ *  @param graph  receives the graph; nothing when a recorded call failed or waited
+ */
+HY_API hy_status hy_graph_end(hy_device *device, hy_graph **graph);
+
+/** Does what was recorded once more, on the current stream.
+ *  @param graph  what hy_graph_end gave
+ */
+HY_API hy_status hy_graph_launch(hy_device *device, hy_graph *graph);
+
+/** Destroys a graph once it has run, and gives its memory back to the cache.
+ *  @param graph  what hy_graph_end gave
+ */
+HY_API hy_status hy_graph_destroy(hy_device *device, hy_graph *graph);
+
+/** Allocates host memory that the device reads and writes by itself: the only kind that hy_transfer_async does not wait for. Scarce and slow to
+ *  get: keep it.
+ *  @param device  the device
+ *  @param bytes   0 or more; 0 gives NULL
+ *  @param data    receives the address
+ */
+HY_API hy_status hy_host_alloc(hy_device *device, int64_t bytes, void **data);
+
+/** Frees it, after the work that may use it.
+ *  @param data  what hy_host_alloc gave, or NULL
+ */
+HY_API hy_status hy_host_free(hy_device *device, void *data);
+
+/** Copies bytes between the host and the device on the current stream, and returns before they are copied where the host's memory is
+ *  hy_host_alloc's: leave it alone until an event or hy_synchronize says that it is done.
+ *  @param device   the device
+ *  @param to       destination
+ *  @param from     source
+ *  @param bytes    0 or more
+ *  @param to_host  0: from the host to the device; not 0: from the device to the host
+ */
+HY_API hy_status hy_transfer_async(hy_device *device, void *to, const void *from, int64_t bytes, int32_t to_host);
 
 /* ---------------------------------------------------------------------------------------------------------------------- */
 /* Filling and random numbers                                                                                             */

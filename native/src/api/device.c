@@ -2,6 +2,7 @@
 #include <stdint.h>
 
 #include "api/check.h"
+#include "api/cuda.h"
 #include "core/allocator.h"
 #include "cpu/cpu.h"
 
@@ -9,10 +10,15 @@ hy_status hy_device_get(int32_t kind, int32_t index, hy_device **device)
 {
     const hy_call call = {"device_get", NULL, NULL};
     HY_TRY(hy_check_pointer(&call, "device", device));
-    if (kind == HY_CUDA) return hy_refuse(&call, HY_BAD_DEVICE, "CUDA device %d asked, but this build has no CUDA backend", index);
+    if (kind == HY_CUDA) return hy_cuda_device(index, device);
     if (kind != HY_CPU) return hy_refuse(&call, HY_BAD_DEVICE, "there is no kind of device %d", kind);
     if (index != 0) return hy_refuse(&call, HY_BAD_DEVICE, "CPU device %d asked, there is only number 0", index);
     return hy_cpu_default_device(device);
+}
+
+int32_t hy_device_count(int32_t kind)
+{
+    return kind == HY_CPU ? 1 : kind == HY_CUDA ? hy_cuda_device_count() : 0;
 }
 
 hy_status hy_device_describe(hy_device *device, hy_device_info *info)

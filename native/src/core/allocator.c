@@ -5,6 +5,9 @@
  *
  * What a block is lies in a record of its own, found by address in a hash table: the memory may be a GPU's, and an address that is
  * not a live block's is recognised without touching it.
+ *
+ * On a device with streams a block is free in the order of the stream that was current when it was freed: that stream reuses it at once,
+ * another one waits for it first. While a graph is being recorded, blocks come from the graph's pool and go to it.
  */
 #include "core/allocator.h"
 
@@ -29,16 +32,26 @@ typedef struct block {
     void *data;
     int64_t size;              /* of its class; HY_SLACK bytes more belong to it */
     bool live;
+    hy_stream *stream;         /* the current one when it was freed */
+    struct hy_pool *pool;      /* whose it is; NULL for everybody's */
     struct block *chain;       /* next in the hash table's bucket */
     struct block *next_free;   /* next in the class's list */
 } block;
+
+/* Free blocks, a list a class. */
+typedef struct block *free_lists[CLASSES];
+
+struct hy_pool {
+    free_lists free;
+};
 
 struct hy_allocator {
     pthread_mutex_t lock;
     hy_allocator *next;        /* in the list of all */
     hy_device *device;
     hy_memory_stats stats;
-    block *free[CLASSES];
+    free_lists free;
+    hy_pool *pool;             /* of the graph that is being recorded */
     block **buckets;
     size_t bucket_count;       /* a power of two */
     size_t block_count;
@@ -127,16 +140,23 @@ static void trim(hy_allocator *a)
         }
 }
 
-static block *take_cached(hy_allocator *a, int class)
+static block *take_from(hy_allocator *a, block **free, int class)
 {
     for (int i = class; i <= class + STEPS && i < CLASSES; i++) {
-        block *b = a->free[i];
+        block *b = free[i];
         if (!b) continue;
-        a->free[i] = b->next_free;
+        free[i] = b->next_free;
         a->stats.cached -= b->size;
+        if (b->stream != a->device->stream) a->device->backend.stream_join(a->device, b->stream);
         return b;
     }
     return NULL;
+}
+
+/* While a graph is recorded, nothing may be waited for: everybody's blocks are left alone, which may be another stream's. */
+static block *take_cached(hy_allocator *a, int class)
+{
+    return take_from(a, a->pool ? a->pool->free : a->free, class);
 }
 
 static block *take_from_system(hy_allocator *a, int class)
@@ -150,6 +170,8 @@ static block *take_from_system(hy_allocator *a, int class)
         return NULL;
     }
     b->size = size;
+    b->stream = NULL;
+    b->pool = NULL;
     insert(a, b);
     a->stats.system_allocations++;
     return b;
@@ -167,6 +189,7 @@ static hy_status out_of_memory(const hy_memory_stats *s, int64_t bytes)
 static void *hand_out(hy_allocator *a, block *b, int64_t bytes)
 {
     b->live = true;
+    b->pool = a->pool ? a->pool : b->pool;
     a->stats.allocations++;
     a->stats.live += b->size;
     if (a->stats.live > a->stats.live_peak) a->stats.live_peak = a->stats.live;
@@ -178,8 +201,11 @@ static void take_back(hy_allocator *a, block *b)
 {
     int class = class_of(b->size);
     b->live = false;
-    b->next_free = a->free[class];
-    a->free[class] = b;
+    b->stream = a->device->stream;
+    if (a->pool) b->pool = a->pool; /* recorded work may still name it */
+    block **list = &(b->pool ? b->pool->free : a->free)[class];
+    b->next_free = *list;
+    *list = b;
     a->stats.live -= b->size;
     a->stats.cached += b->size;
     expose(a, b, 0);
@@ -259,6 +285,55 @@ void hy_allocator_set_limit(hy_allocator *a, int64_t bytes)
     pthread_mutex_lock(&a->lock);
     a->stats.limit = bytes;
     if (bytes && a->stats.live + a->stats.cached > bytes) trim(a);
+    pthread_mutex_unlock(&a->lock);
+}
+
+hy_pool *hy_allocator_begin_pool(hy_allocator *a)
+{
+    hy_pool *pool = calloc(1, sizeof *pool);
+    pthread_mutex_lock(&a->lock);
+    if (pool) a->pool = pool;
+    pthread_mutex_unlock(&a->lock);
+    return pool;
+}
+
+hy_pool *hy_allocator_pool(hy_allocator *a)
+{
+    pthread_mutex_lock(&a->lock);
+    hy_pool *pool = a->pool;
+    pthread_mutex_unlock(&a->lock);
+    return pool;
+}
+
+void hy_allocator_end_pool(hy_allocator *a)
+{
+    pthread_mutex_lock(&a->lock);
+    a->pool = NULL;
+    pthread_mutex_unlock(&a->lock);
+}
+
+void hy_allocator_release_pool(hy_allocator *a, hy_pool *pool)
+{
+    pthread_mutex_lock(&a->lock);
+    for (size_t i = 0; i < a->bucket_count; i++)
+        for (block *b = a->buckets[i]; b; b = b->chain)
+            if (b->pool == pool) b->pool = NULL;
+    for (int class = 0; class < CLASSES; class++)
+        for (block *b = pool->free[class], *next; b; b = next) {
+            next = b->next_free;
+            b->next_free = a->free[class];
+            a->free[class] = b;
+        }
+    pthread_mutex_unlock(&a->lock);
+    free(pool);
+}
+
+void hy_allocator_forget_stream(hy_allocator *a, hy_stream *stream)
+{
+    pthread_mutex_lock(&a->lock);
+    for (size_t i = 0; i < a->bucket_count; i++)
+        for (block *b = a->buckets[i]; b; b = b->chain)
+            if (b->stream == stream) b->stream = a->device->stream;
     pthread_mutex_unlock(&a->lock);
 }
 

@@ -26,4 +26,15 @@ void hy_allocator_get_stats(hy_allocator *allocator, hy_memory_stats *stats);
 void hy_allocator_trim(hy_allocator *allocator);
 void hy_allocator_set_limit(hy_allocator *allocator, int64_t bytes);
 
+/** The blocks of a graph: what is allocated or freed while the pool is the current one, to be reused by nobody else until it is released. */
+typedef struct hy_pool hy_pool;
+
+hy_pool *hy_allocator_begin_pool(hy_allocator *allocator); /* NULL when there is no memory for it */
+hy_pool *hy_allocator_pool(hy_allocator *allocator);       /* the current one, or NULL */
+void hy_allocator_end_pool(hy_allocator *allocator);
+void hy_allocator_release_pool(hy_allocator *allocator, hy_pool *pool); /* its blocks may be reused by everybody */
+
+/** Forgets a stream that is about to be destroyed, and whose work the caller waits for. */
+void hy_allocator_forget_stream(hy_allocator *allocator, hy_stream *stream);
+
 #endif

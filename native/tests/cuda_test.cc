@@ -1,0 +1,296 @@
+// The CUDA backend on the emulator: what is missing, streams, graphs, memory, errors.
+#ifdef HY_CUDA_EMULATED
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "support/devices.h"
+#include "support/tensor.h"
+
+using namespace hybrid::testing;
+
+namespace {
+
+/// For whoever asks for a CUDA device in this program, before anybody does.
+const int forced = setenv("HYBRID_CUDA_LIBRARY", HY_CUDA_EMULATED, 1);
+
+class Cuda : public ::testing::Test {
+protected:
+    hy_device *device = nullptr;
+    std::vector<void *> blocks;
+
+    void SetUp() override
+    {
+        device = emulated_device();
+        ASSERT_NE(device, nullptr) << hy_last_error();
+    }
+
+    void TearDown() override
+    {
+        hy_stream_set(device, nullptr);
+        for (void *b : blocks) EXPECT_EQ(hy_free(device, b), HY_OK) << hy_last_error();
+        EXPECT_EQ(hy_memory_trim(device), HY_OK);
+    }
+
+    hy_tensor vector(int64_t n, int32_t dtype = HY_FLOAT32, hy_device *on = nullptr)
+    {
+        hy_tensor t = {};
+        t.device = on ? on : device;
+        t.dtype = dtype;
+        t.ndim = 1;
+        t.shape[0] = n;
+        t.strides[0] = 1;
+        EXPECT_EQ(hy_alloc(t.device, n * hy_dtype_size(dtype), &t.data), HY_OK) << hy_last_error();
+        if (t.device == device) blocks.push_back(t.data);
+        return t;
+    }
+
+    std::vector<float> read(const hy_tensor &t)
+    {
+        std::vector<float> values((size_t)t.shape[0]);
+        EXPECT_EQ(hy_transfer(nullptr, values.data(), t.device, t.data, t.shape[0] * 4), HY_OK) << hy_last_error();
+        return values;
+    }
+
+    void forget(void *data)
+    {
+        for (size_t i = 0; i < blocks.size(); i++)
+            if (blocks[i] == data) blocks.erase(blocks.begin() + (long)i);
+        EXPECT_EQ(hy_free(device, data), HY_OK);
+    }
+};
+
+TEST_F(Cuda, SaysThatItIsEmulated)
+{
+    hy_device_info info;
+    ASSERT_EQ(hy_device_describe(device, &info), HY_OK);
+    EXPECT_EQ(info.kind, HY_CUDA);
+    EXPECT_STREQ(info.name, "emulated GPU");
+    EXPECT_STREQ(info.isa, "sm_86");
+    EXPECT_EQ(hy_device_count(HY_CUDA), 2);
+    EXPECT_EQ(hy_device_count(HY_CPU), 1);
+    EXPECT_EQ(hy_device_count(7), 0);
+}
+
+/// The slots that no kernel fills yet: a parity test of theirs is skipped, and all others must pass.
+TEST_F(Cuda, EmptySlots)
+{
+    const hy_backend &b = device->backend;
+    std::vector<std::string> empty;
+#define EMPTY(slot)                                                                         \
+    do {                                                                                    \
+        EXPECT_EQ(b.slot, nullptr) << #slot " is filled: take it off this list";           \
+        empty.push_back(#slot);                                                             \
+    } while (0)
+    EMPTY(matmul);
+    EMPTY(conv2d);
+    EMPTY(conv2d_ways);
+    EMPTY(conv2d_input_grad);
+    EMPTY(conv2d_weight_grad);
+    EMPTY(max_pool2d);
+    EMPTY(max_pool2d_backward);
+    EMPTY(avg_pool2d);
+    EMPTY(avg_pool2d_backward);
+    EMPTY(batch_norm);
+    EMPTY(batch_norm_backward);
+    EMPTY(cross_entropy);
+    EMPTY(mse);
+    EMPTY(gather);
+    EMPTY(scatter_add);
+    EMPTY(index_select);
+    EMPTY(index_add);
+    EMPTY(one_hot);
+    EMPTY(quantize_weight);
+    EMPTY(pack_int8);
+    EMPTY(quantized_linear);
+    EMPTY(quantized_conv2d);
+    size_t nulls = 0;
+    for (size_t i = 0; i < sizeof b / sizeof(void *); i++) nulls += reinterpret_cast<void *const *>(&b)[i] == nullptr;
+    EXPECT_EQ(nulls, empty.size()) << "slots are empty that are not on this list";
+}
+
+TEST_F(Cuda, WorkHappensWhenSomebodyWaits)
+{
+    const hy_tensor t = vector(1000);
+    ASSERT_EQ(hy_fill(device, 3, &t), HY_OK);
+    EXPECT_TRUE(std::isnan(*static_cast<float *>(t.data))) << "the emulator's streams are lazy, and its memory begins as NaN";
+    for (float v : read(t)) ASSERT_EQ(v, 3);
+}
+
+TEST_F(Cuda, StreamsKeepTheirOrderAndEventsJoinThem)
+{
+    const hy_tensor t = vector(100), u = vector(100);
+    hy_stream *first, *second;
+    hy_event *filled;
+    ASSERT_EQ(hy_stream_get(device, &first), HY_OK);
+    ASSERT_EQ(hy_stream_create(device, &second), HY_OK);
+    ASSERT_EQ(hy_event_create(device, 0, &filled), HY_OK);
+    ASSERT_EQ(hy_fill(device, 5, &t), HY_OK);
+    ASSERT_EQ(hy_event_record(device, filled), HY_OK);
+    ASSERT_EQ(hy_stream_set(device, second), HY_OK);
+    EXPECT_EQ(hy_stream_destroy(device, second), HY_BAD_ARGUMENT);
+    ASSERT_EQ(hy_event_wait(device, filled), HY_OK);
+    ASSERT_EQ(hy_unary(device, HY_UNARY_square, 0, &t, &u), HY_OK);
+    for (float v : read(u)) ASSERT_EQ(v, 25); // waits for `second` alone, which waits for `filled`
+    ASSERT_EQ(hy_stream_set(device, first), HY_OK);
+    EXPECT_EQ(hy_event_destroy(device, filled), HY_OK);
+    EXPECT_EQ(hy_stream_destroy(device, second), HY_OK);
+}
+
+/// A block freed under one stream and taken under another: the second waits for the first one's work.
+TEST_F(Cuda, MemoryChangesStreamsInOrder)
+{
+    hy_stream *second;
+    ASSERT_EQ(hy_stream_create(device, &second), HY_OK);
+    const hy_tensor old = vector(256);
+    ASSERT_EQ(hy_fill(device, 1, &old), HY_OK); // not done yet
+    forget(old.data);
+    ASSERT_EQ(hy_stream_set(device, second), HY_OK);
+    const hy_tensor again = vector(256);
+    ASSERT_EQ(again.data, old.data);
+    ASSERT_EQ(hy_fill(device, 2, &again), HY_OK);
+    for (float v : read(again)) ASSERT_EQ(v, 2);
+    ASSERT_EQ(hy_synchronize(device), HY_OK);
+    for (float v : read(again)) ASSERT_EQ(v, 2) << "the first stream's fill came after the second one's";
+    ASSERT_EQ(hy_stream_set(device, nullptr), HY_OK);
+    ASSERT_EQ(hy_stream_destroy(device, second), HY_OK);
+}
+
+TEST_F(Cuda, EventsMeasureTime)
+{
+    hy_event *start, *end;
+    ASSERT_EQ(hy_event_create(device, 1, &start), HY_OK);
+    ASSERT_EQ(hy_event_create(device, 1, &end), HY_OK);
+    ASSERT_EQ(hy_event_record(device, start), HY_OK);
+    ASSERT_EQ(hy_event_record(device, end), HY_OK);
+    EXPECT_EQ(hy_event_synchronize(device, end), HY_OK);
+    double milliseconds = -1;
+    EXPECT_EQ(hy_event_elapsed(device, start, end, &milliseconds), HY_OK);
+    EXPECT_GE(milliseconds, 0);
+    EXPECT_EQ(hy_event_destroy(device, start), HY_OK);
+    EXPECT_EQ(hy_event_destroy(device, end), HY_OK);
+}
+
+TEST_F(Cuda, AGraphReplaysOnItsOwnMemory)
+{
+    const hy_tensor x = vector(500), y = vector(500);
+    ASSERT_EQ(hy_fill(device, 2, &x), HY_OK);
+    ASSERT_EQ(hy_graph_begin(device), HY_OK) << hy_last_error();
+    EXPECT_EQ(hy_graph_begin(device), HY_BAD_ARGUMENT);
+    const hy_tensor between = vector(500);
+    ASSERT_EQ(hy_unary(device, HY_UNARY_square, 0, &x, &between), HY_OK);
+    ASSERT_EQ(hy_binary(device, HY_BINARY_add, &between, &x, &y), HY_OK);
+    EXPECT_EQ(hy_synchronize(device), HY_BAD_ARGUMENT) << "nothing may wait meanwhile";
+    EXPECT_NE(std::string(hy_last_error()).find("captured"), std::string::npos) << hy_last_error();
+    float value;
+    EXPECT_EQ(hy_transfer(nullptr, &value, device, y.data, 4), HY_BAD_ARGUMENT);
+    hy_stream *stream;
+    ASSERT_EQ(hy_stream_get(device, &stream), HY_OK);
+    EXPECT_EQ(hy_stream_set(device, stream), HY_BAD_ARGUMENT);
+    void *const pinned = between.data;
+    forget(between.data);
+    hy_graph *graph;
+    ASSERT_EQ(hy_graph_end(device, &graph), HY_OK) << hy_last_error();
+    EXPECT_EQ(hy_graph_end(device, &graph), HY_BAD_ARGUMENT);
+
+    const hy_tensor other = vector(500);
+    EXPECT_NE(other.data, pinned) << "the graph's memory was handed out";
+    for (float v : read(y)) ASSERT_TRUE(std::isnan(v)) << "it ran while it was recorded";
+    for (float start : {2.f, 3.f}) {
+        ASSERT_EQ(hy_fill(device, start, &x), HY_OK);
+        ASSERT_EQ(hy_fill(device, 7, &other), HY_OK);
+        ASSERT_EQ(hy_graph_launch(device, graph), HY_OK);
+        for (float v : read(y)) ASSERT_EQ(v, start * start + start);
+        for (float v : read(other)) ASSERT_EQ(v, 7);
+    }
+    ASSERT_EQ(hy_graph_destroy(device, graph), HY_OK);
+    EXPECT_EQ(vector(500).data, pinned) << "its memory went back to the cache";
+}
+
+TEST_F(Cuda, TransfersComeBackAsTheyWent)
+{
+    std::vector<float> values(777), back(777);
+    for (size_t i = 0; i < values.size(); i++) values[i] = (float)i;
+    const hy_tensor a = vector(777), b = vector(777);
+    ASSERT_EQ(hy_transfer(device, a.data, nullptr, values.data(), 777 * 4), HY_OK);
+    std::vector<float> sent = values;
+    std::fill(values.begin(), values.end(), -1.f); // the caller's own again
+    ASSERT_EQ(hy_transfer(device, b.data, device, a.data, 777 * 4), HY_OK);
+    hy_device *other = emulated_device(1);
+    ASSERT_NE(other, nullptr);
+    const hy_tensor c = vector(777, HY_FLOAT32, other);
+    ASSERT_EQ(hy_transfer(other, c.data, device, b.data, 777 * 4), HY_OK) << hy_last_error();
+    ASSERT_EQ(hy_fill(device, 0, &b), HY_OK); // behind the copy
+    ASSERT_EQ(hy_transfer(nullptr, back.data(), other, c.data, 777 * 4), HY_OK);
+    EXPECT_EQ(back, sent);
+    EXPECT_EQ(hy_free(other, c.data), HY_OK);
+}
+
+TEST_F(Cuda, PinnedMemoryIsCopiedBehindTheCaller)
+{
+    float *pinned = nullptr;
+    ASSERT_EQ(hy_host_alloc(device, 64 * 4, reinterpret_cast<void **>(&pinned)), HY_OK);
+    const hy_tensor t = vector(64);
+    for (int i = 0; i < 64; i++) pinned[i] = (float)i;
+    ASSERT_EQ(hy_transfer_async(device, t.data, pinned, 64 * 4, 0), HY_OK);
+    ASSERT_EQ(hy_unary(device, HY_UNARY_neg, 0, &t, &t), HY_OK);
+    ASSERT_EQ(hy_transfer_async(device, pinned, t.data, 64 * 4, 1), HY_OK);
+    EXPECT_EQ(pinned[5], 5);
+    ASSERT_EQ(hy_synchronize(device), HY_OK);
+    for (int i = 0; i < 64; i++) ASSERT_EQ(pinned[i], -i);
+    EXPECT_EQ(hy_host_free(device, pinned), HY_OK);
+    EXPECT_EQ(hy_host_free(device, nullptr), HY_OK);
+}
+
+TEST_F(Cuda, OutOfMemorySaysWhatWasAskedAndUsed)
+{
+    void *data = nullptr;
+    const hy_tensor live = vector(1 << 20);
+    EXPECT_EQ(hy_alloc(device, (int64_t)1 << 40, &data), HY_OUT_OF_MEMORY);
+    const std::string message = hy_last_error();
+    EXPECT_NE(message.find("1099511627776 bytes"), std::string::npos) << message;
+    EXPECT_NE(message.find("4194304 are live"), std::string::npos) << message;
+    (void)live;
+}
+
+TEST_F(Cuda, CpuHasNoStreams)
+{
+    hy_device *cpu;
+    ASSERT_EQ(hy_device_get(HY_CPU, 0, &cpu), HY_OK);
+    hy_stream *stream;
+    EXPECT_EQ(hy_stream_create(cpu, &stream), HY_UNSUPPORTED);
+    EXPECT_EQ(hy_stream_get(cpu, &stream), HY_UNSUPPORTED);
+    EXPECT_EQ(hy_graph_begin(cpu), HY_UNSUPPORTED);
+}
+
+/// In processes of their own, since a library is looked for once.
+class Loading : public ::testing::Test {
+protected:
+    void SetUp() override { GTEST_FLAG_SET(death_test_style, "threadsafe"); } // which starts the program anew
+    void TearDown() override { GTEST_FLAG_SET(death_test_style, "fast"); }
+
+    static void fails_with(const char *library, const char *part)
+    {
+        EXPECT_EXIT(
+            {
+                setenv("HYBRID_CUDA_LIBRARY", library, 1);
+                hy_device *d;
+                const bool failed = hy_device_get(HY_CUDA, 0, &d) == HY_BAD_DEVICE && hy_device_count(HY_CUDA) == 0;
+                fprintf(stderr, "%s\n", hy_last_error());
+                exit(failed ? 0 : 1);
+            },
+            ::testing::ExitedWithCode(0), part);
+    }
+};
+
+TEST_F(Loading, AMissingFileIsNamed) { fails_with("/nowhere/libhybrid_cuda.so", "/nowhere/libhybrid_cuda.so: cannot open shared object file"); }
+TEST_F(Loading, AForeignFileIsNamed) { fails_with("libm.so.6", "libm.so.6: this is no library of Hybrid's"); }
+TEST_F(Loading, EveryPlaceIsNamed) { fails_with("", "libhybrid_cuda.so.*; libhybrid_cuda.so"); }
+
+} // namespace
+
+#endif
