@@ -32,7 +32,7 @@ constexpr int devices = 2, max_threads = 1024, default_dynamic = 48 << 10, most_
 constexpr size_t memory = (size_t)1 << 30;
 
 std::recursive_mutex lock;
-std::vector<simt_stream *> streams;
+std::vector<simt_stream *> &streams = *new std::vector<simt_stream *>; // never destroyed: streams outlive the tests that made them
 std::map<const void *, size_t> device_blocks, host_blocks;
 std::map<const void *, int> dynamic_limits;
 size_t allocated = 0;

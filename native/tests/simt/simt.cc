@@ -80,6 +80,7 @@ Fiber scheduler;
 Fiber *running = nullptr;
 int current = -1;
 std::vector<Fiber *> idle;
+std::vector<Fiber *> &all = *new std::vector<Fiber *>; // never destroyed: fibers that a failure leaves waiting are no leak
 alignas(256) char arena[arena_bytes];
 unsigned launches = 0;
 
@@ -163,6 +164,7 @@ Fiber *new_fiber()
         return f;
     }
     Fiber *f = new Fiber;
+    all.push_back(f);
     char *memory = static_cast<char *>(mmap(nullptr, stack_bytes + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
     if (memory == MAP_FAILED) abort();
     mprotect(memory, 4096, PROT_NONE); // a stack that overflows ends here
