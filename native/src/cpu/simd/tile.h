@@ -13,7 +13,7 @@
 #endif
 
 /** Keeps a vector that several multiply-adds use in a register: GCC would load it again for each of them. */
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !HY_AVX512_LOWERED /* whose vectors take two registers */
 #  define HY_KEEP(vector) __asm__("" : "+v"(vector))
 #elif defined(__aarch64__)
 #  define HY_KEEP(vector) __asm__("" : "+w"(vector))
