@@ -12,7 +12,7 @@ public sealed record LoadAttempt(string Path, string? Failure);
 
 /// <summary>
 /// Finds the native library: the file that the HYBRID_LIBRARY variable names and, when that is not set, the application's folder, its
-/// runtimes/RID/native folder and the system's own search, in this order. A library of another ABI version is refused.
+/// runtimes/RID/native folder, the folders of its packages and the system's own search, in this order. A library of another ABI version is refused.
 /// </summary>
 public static unsafe class NativeLibraryLoader
 {
@@ -53,22 +53,37 @@ public static unsafe class NativeLibraryLoader
     [SuppressMessage("Usage", "CA2255", Justification = "The resolver must stand before the first native call, wherever that is made.")]
     internal static void Initialize() => NativeLibrary.SetDllImportResolver(typeof(NativeLibraryLoader).Assembly, Resolve);
 
+    /// <summary>This process's platform, as the native packages name it: linux-x64, say.</summary>
+    static string Platform => (OperatingSystem.IsWindows() ? "win" : OperatingSystem.IsMacOS() ? "osx" : "linux")
+        + $"-{RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant()}";
+
     /// <summary>The files to try, in order.</summary>
-    internal static IEnumerable<string> Candidates(string? variable, string baseDirectory)
+    /// <param name="variable">what <see cref="Variable"/> holds</param>
+    /// <param name="baseDirectory">the application's folder</param>
+    /// <param name="packageFolders">the folders that .NET found native libraries of packages in, separated as in a PATH</param>
+    internal static IEnumerable<string> Candidates(string? variable, string baseDirectory, string? packageFolders)
     {
         if (!string.IsNullOrEmpty(variable))
         {
             return [variable];
         }
-        var (system, file) = OperatingSystem.IsWindows() ? ("win", "hybrid.dll")
-            : OperatingSystem.IsMacOS() ? ("osx", "libhybrid.dylib")
-            : ("linux", "libhybrid.so");
-        var rid = $"{system}-{RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant()}";
-        return [Path.Combine(baseDirectory, file), Path.Combine(baseDirectory, "runtimes", rid, "native", file), LibraryName];
+        string file = OperatingSystem.IsWindows() ? "hybrid.dll" : OperatingSystem.IsMacOS() ? "libhybrid.dylib" : "libhybrid.so";
+        List<string> folders = [baseDirectory, Path.Combine(baseDirectory, "runtimes", Platform, "native")];
+        folders.AddRange((packageFolders ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries));
+        List<string> candidates = [];
+        foreach (string folder in folders)
+        {
+            string candidate = Path.Combine(folder, file);
+            if (!candidates.Contains(candidate))
+            {
+                candidates.Add(candidate);
+            }
+        }
+        return [.. candidates, LibraryName];
     }
 
     /// <summary>Loads the first candidate that is the library, noting each attempt.</summary>
-    /// <exception cref="DllNotFoundException">None is; the message lists them with the reasons.</exception>
+    /// <exception cref="DllNotFoundException">None is; the message lists them with the reasons, and says what to install.</exception>
     internal static nint Load(IEnumerable<string> candidates, List<LoadAttempt> attempts)
     {
         foreach (var candidate in candidates)
@@ -80,9 +95,10 @@ public static unsafe class NativeLibraryLoader
                 return handle;
             }
         }
-        throw new DllNotFoundException("Hybrid's native library could not be loaded. Tried:\n"
+        throw new DllNotFoundException($"Hybrid's native library for {Platform} could not be loaded. Tried:\n"
             + string.Join('\n', attempts.Select(attempt => $"  {attempt.Path}: {attempt.Failure}"))
-            + $"\nBuild it, or name its file in the {Variable} variable.");
+            + $"\nIt comes with the package Hybrid, in Hybrid.Native.{Platform} of the same version: restore and publish for {Platform},"
+            + $" or name the library's file in the {Variable} variable.");
     }
 
     static nint Resolve(string name, Assembly assembly, DllImportSearchPath? searchPath)
@@ -96,7 +112,8 @@ public static unsafe class NativeLibraryLoader
             if (library == 0)
             {
                 Made.Clear();
-                library = Load(Candidates(Environment.GetEnvironmentVariable(Variable), AppContext.BaseDirectory), Made);
+                library = Load(Candidates(Environment.GetEnvironmentVariable(Variable), AppContext.BaseDirectory,
+                    AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string), Made);
             }
             return library;
         }
@@ -110,6 +127,10 @@ public static unsafe class NativeLibraryLoader
         if (isFile && !File.Exists(candidate))
         {
             return "no such file";
+        }
+        if (isFile && NativeFile.Refusal(candidate) is { } refusal)
+        {
+            return refusal;
         }
         try
         {
@@ -135,7 +156,17 @@ public static unsafe class NativeLibraryLoader
         {
             return "it is not Hybrid's library: it has no hy_abi_version";
         }
-        var version = ((delegate* unmanaged[Cdecl]<int>)function)();
-        return version == Constants.AbiVersion ? null : $"it has ABI version {version}, these bindings expect {Constants.AbiVersion}";
+        int abi = ((delegate* unmanaged[Cdecl]<int>)function)();
+        if (abi == Constants.AbiVersion)
+        {
+            return null;
+        }
+        string version = NativeLibrary.TryGetExport(handle, "hy_version", out function)
+            ? Utf8.Read(((delegate* unmanaged[Cdecl]<byte*>)function)())
+            : "of unknown number";
+        return $"it is version {version} with ABI version {abi}, Hybrid {OurVersion} expects ABI version {Constants.AbiVersion}:"
+            + " the packages Hybrid and Hybrid.Native must be of one version";
     }
+
+    static string OurVersion => typeof(NativeLibraryLoader).Assembly.GetName().Version!.ToString(3);
 }

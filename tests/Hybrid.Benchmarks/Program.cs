@@ -19,11 +19,12 @@ public static class Program
             return 0;
         }
         var filter = new Option<string>("--filter") { Description = "Only workloads whose name contains this", DefaultValueFactory = _ => "" };
+        var named = new Argument<string>("workloads") { Description = "The same as --filter", DefaultValueFactory = _ => "" };
         var json = new Option<FileInfo?>("--json") { Description = "Write the figures there" };
         var alone = new Option<bool>("--alone") { Description = "Only Hybrid's side, without TorchSharp" };
         var seconds = new Option<double>("--seconds") { Description = "Time for each workload, preparation apart", DefaultValueFactory = _ => 2 };
-        var root = new RootCommand("Measures Hybrid beside TorchSharp.") { filter, json, alone, seconds };
-        root.SetAction(parsed => Run(parsed.GetValue(filter)!, parsed.GetValue(json), !parsed.GetValue(alone), parsed.GetValue(seconds)));
+        var root = new RootCommand("Measures Hybrid beside TorchSharp.") { named, filter, json, alone, seconds };
+        root.SetAction(parsed => Run(parsed.GetValue(filter) is { Length: > 0 } text ? text : parsed.GetValue(named)!, parsed.GetValue(json), !parsed.GetValue(alone), parsed.GetValue(seconds)));
         return root.Parse(args).Invoke();
     }
 
@@ -54,7 +55,7 @@ public static class Program
     static IEnumerable<Measurement> Measure(string filter, Stopper stopper, bool peer)
     {
         bool Wanted(string name) => name.Contains(filter, StringComparison.OrdinalIgnoreCase);
-        if (Wanted("first op memory"))
+        if (Wanted("startup: first op memory"))
         {
             foreach (var measurement in Startup.Measure(peer))
             {
