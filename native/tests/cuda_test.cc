@@ -91,12 +91,6 @@ TEST_F(Cuda, EmptySlots)
     EMPTY(conv2d_ways);
     EMPTY(conv2d_input_grad);
     EMPTY(conv2d_weight_grad);
-    EMPTY(max_pool2d);
-    EMPTY(max_pool2d_backward);
-    EMPTY(avg_pool2d);
-    EMPTY(avg_pool2d_backward);
-    EMPTY(batch_norm);
-    EMPTY(batch_norm_backward);
     EMPTY(cross_entropy);
     EMPTY(mse);
     EMPTY(gather);

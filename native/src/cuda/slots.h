@@ -17,5 +17,7 @@ HY_CUDA_SLOTS(random)
 HY_CUDA_SLOTS(reduce)
 HY_CUDA_SLOTS(softmax)
 HY_CUDA_SLOTS(optim)
+HY_CUDA_SLOTS(pool)
+HY_CUDA_SLOTS(batch_norm)
 #undef HY_CUDA_SLOTS
 #endif
