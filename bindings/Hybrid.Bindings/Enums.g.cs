@@ -230,6 +230,16 @@ public enum HyReduceOp
     Min = 4,
 }
 
+/// <summary>How a GPU may compute products of float32: PyTorch's set_float32_matmul_precision.</summary>
+public enum HyFloat32Precision
+{
+    /// <summary>In float32 throughout.</summary>
+    Highest = 0,
+
+    /// <summary>Operands may be rounded to tf32, which keeps 10 bits of fraction, for tensor cores to take them; sums stay float32.</summary>
+    High = 1,
+}
+
 /// <summary>What a convolution computes: each pass has its own choice among the ways.</summary>
 public enum HyConvPass
 {

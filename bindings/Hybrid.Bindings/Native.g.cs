@@ -416,6 +416,16 @@ public static unsafe partial class Native
     public static void SoftmaxBackward(HyDevice* device, HyTensor* y, HyTensor* g, int axis, int logarithm, HyTensor* dx) =>
         Status.Check(NativeMethods.hy_softmax_backward(device, y, g, axis, logarithm, dx));
 
+    /// <summary>What <see cref="Native.SetFloat32MatmulPrecision"/> was given last; <see cref="HyFloat32Precision.Highest"/> to begin with.</summary>
+    public static int GetFloat32MatmulPrecision() =>
+        NativeMethods.hy_get_float32_matmul_precision();
+
+    /// <summary>Sets how GPUs compute <see cref="Native.Matmul"/> and the convolutions (but for those that ask for <c>exact</c>) of float32, for the whole process. The CPU's are not affected. With <see cref="HyFloat32Precision.High"/> an element is off by at most 2^-10 of the sum of its products' magnitudes, beside what summing loses.</summary>
+    /// <param name="precision">a <see cref="HyFloat32Precision"/></param>
+    /// <remarks>Throws for <see cref="HyStatus.BadArgument"/> when it is none.</remarks>
+    public static void SetFloat32MatmulPrecision(HyFloat32Precision precision) =>
+        Status.Check(NativeMethods.hy_set_float32_matmul_precision((int)precision));
+
     /// <summary>y = activation(a · b (+ bias)), over the last two axes. Transposed operands are views with swapped strides: nothing is copied.</summary>
     /// <param name="device">the device</param>
     /// <param name="a">[..., M, K], floating; leading axes broadcast</param>

@@ -177,6 +177,12 @@ internal static unsafe partial class NativeMethods
     internal static partial int hy_softmax_backward(HyDevice* device, HyTensor* y, HyTensor* g, int axis, int logarithm, HyTensor* dx);
 
     [LibraryImport("hybrid")]
+    internal static partial int hy_get_float32_matmul_precision();
+
+    [LibraryImport("hybrid")]
+    internal static partial int hy_set_float32_matmul_precision(int precision);
+
+    [LibraryImport("hybrid")]
     internal static partial int hy_matmul(HyDevice* device, HyTensor* a, HyTensor* b, HyTensor* bias, int activation, HyTensor* y);
 
     [LibraryImport("hybrid")]

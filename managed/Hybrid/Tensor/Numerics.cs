@@ -1,4 +1,16 @@
+using Hybrid.Bindings;
+
 namespace Hybrid;
+
+/// <summary>How GPUs compute products of float32: PyTorch's "highest" and "high".</summary>
+public enum Float32Precision
+{
+    /// <summary>In float32 throughout.</summary>
+    Highest = HyFloat32Precision.Highest,
+
+    /// <summary>Operands may be rounded to tf32, which keeps 10 bits of fraction, so that tensor cores take them; sums stay float32.</summary>
+    High = HyFloat32Precision.High,
+}
 
 /// <summary>How much rounding operations may trade for speed.</summary>
 public static class Numerics
@@ -15,5 +27,17 @@ public static class Numerics
     {
         get => exact;
         set => exact = value;
+    }
+
+    /// <summary>How GPUs compute matrix products and convolutions of float32, for the whole process; <see cref="Float32Precision.Highest"/> by
+    /// default. PyTorch's <c>set_float32_matmul_precision</c>.</summary>
+    /// <remarks>With <see cref="Float32Precision.High"/>, GPUs of compute capability 8.0 or more take them in tf32: an element is off by at most
+    /// 2^-10 of the sum of its products' magnitudes, beside what summing loses. Convolutions that run with <see cref="Exact"/> do not, and
+    /// neither does the processor.</remarks>
+    /// <exception cref="ArgumentException">Set to no such precision.</exception>
+    public static Float32Precision Float32MatmulPrecision
+    {
+        get => (Float32Precision)Native.GetFloat32MatmulPrecision();
+        set => Native.SetFloat32MatmulPrecision((HyFloat32Precision)value);
     }
 }

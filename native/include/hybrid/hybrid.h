@@ -562,6 +562,22 @@ HY_API hy_status hy_softmax_backward(hy_device *device, const hy_tensor *y, cons
 /* Matrix products and convolution                                                                                        */
 /* ---------------------------------------------------------------------------------------------------------------------- */
 
+/** How a GPU may compute products of float32: PyTorch's set_float32_matmul_precision. */
+typedef enum hy_float32_precision {
+    HY_FLOAT32_HIGHEST = 0, /**< In float32 throughout. */
+    HY_FLOAT32_HIGH = 1     /**< Operands may be rounded to tf32, which keeps 10 bits of fraction, for tensor cores to take them; sums stay float32. */
+} hy_float32_precision;
+
+/** What hy_set_float32_matmul_precision was given last; HY_FLOAT32_HIGHEST to begin with. */
+HY_API int32_t hy_get_float32_matmul_precision(void);
+
+/** Sets how GPUs compute hy_matmul and the convolutions (but for those that ask for `exact`) of float32, for the whole process. The CPU's are not
+ *  affected. With HY_FLOAT32_HIGH an element is off by at most 2^-10 of the sum of its products' magnitudes, beside what summing loses.
+ *  @param precision  a hy_float32_precision
+ *  @return HY_OK; HY_BAD_ARGUMENT when it is none
+ */
+HY_API hy_status hy_set_float32_matmul_precision(int32_t precision);
+
 /** y = activation(a · b (+ bias)), over the last two axes. Transposed operands are views with swapped strides: nothing is copied.
  *  @param a           [..., M, K], floating; leading axes broadcast
  *  @param b           [..., K, N]; leading axes broadcast

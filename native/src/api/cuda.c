@@ -32,7 +32,8 @@ static struct {
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static const hy_cuda_core core = {
-    .abi_version = HY_ABI_VERSION, .backend_bytes = sizeof(hy_backend), .fail = hy_fail, .alloc = hy_alloc, .free = hy_free};
+    .abi_version = HY_ABI_VERSION, .backend_bytes = sizeof(hy_backend), .fail = hy_fail, .alloc = hy_alloc, .free = hy_free,
+    .float32_precision = hy_get_float32_matmul_precision};
 
 static void note(const char *path, const char *why)
 {

@@ -96,6 +96,18 @@ static hy_status check_matmul_shapes(const hy_call *call, const hy_tensor *a, co
     return hy_check_shape(call, "output", y, ndim, shape);
 }
 
+static _Atomic int32_t precision = HY_FLOAT32_HIGHEST;
+
+int32_t hy_get_float32_matmul_precision(void) { return precision; }
+
+hy_status hy_set_float32_matmul_precision(int32_t wanted)
+{
+    if (wanted != HY_FLOAT32_HIGHEST && wanted != HY_FLOAT32_HIGH)
+        return hy_fail(HY_BAD_ARGUMENT, "SetFloat32MatmulPrecision: precision %d, expected HY_FLOAT32_HIGHEST or HY_FLOAT32_HIGH", wanted);
+    precision = wanted;
+    return HY_OK;
+}
+
 hy_status hy_matmul(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias, int32_t activation, const hy_tensor *y)
 {
     HY_CALL("mat_mul", NULL);

@@ -18,6 +18,7 @@ typedef struct hy_cuda_core {
     hy_status (*fail)(hy_status status, const char *format, ...);                /* hy_fail */
     hy_status (*alloc)(hy_device *device, int64_t bytes, void **data);           /* hy_alloc: memory for a kernel's own use, in stream order */
     hy_status (*free)(hy_device *device, void *data);
+    int32_t (*float32_precision)(void);                                          /* hy_get_float32_matmul_precision */
 } hy_cuda_core;
 
 /** Finds the machine's GPUs; touches none of them.

@@ -19,5 +19,7 @@ HY_CUDA_SLOTS(softmax)
 HY_CUDA_SLOTS(optim)
 HY_CUDA_SLOTS(pool)
 HY_CUDA_SLOTS(batch_norm)
+HY_CUDA_SLOTS(matmul)
+HY_CUDA_SLOTS(conv)
 #undef HY_CUDA_SLOTS
 #endif

@@ -27,6 +27,27 @@ public class NumericsTests
         }
     }
 
+    /// <summary>GPUs alone take products in tf32: the processor's keep their bits.</summary>
+    [Test]
+    public void TheProcessorKeepsFloat32WhateverGpusMay()
+    {
+        Tensor a = Tensor.Randn(33, 70), b = Tensor.Randn(70, 20);
+        Assert.That(Numerics.Float32MatmulPrecision, Is.EqualTo(Float32Precision.Highest));
+        var before = a.MatMul(b).ToArray<float>();
+        try
+        {
+            Numerics.Float32MatmulPrecision = Float32Precision.High;
+            Assert.That(Numerics.Float32MatmulPrecision, Is.EqualTo(Float32Precision.High));
+            Assert.That(a.MatMul(b).ToArray<float>(), Is.EqualTo(before));
+            Assert.That(() => Numerics.Float32MatmulPrecision = (Float32Precision)2, Throws.ArgumentException.With.Message.Contains("precision 2"));
+            Assert.That(Numerics.Float32MatmulPrecision, Is.EqualTo(Float32Precision.High));
+        }
+        finally
+        {
+            Numerics.Float32MatmulPrecision = Float32Precision.Highest;
+        }
+    }
+
     private static double[][] Results(Tensor[] inputs)
     {
         Tensor[] leaves = [.. inputs.Select(t => t.Detach().RequiresGrad_())];
