@@ -87,13 +87,6 @@ TEST_F(Cuda, EmptySlots)
         empty.push_back(#slot);                                                             \
     } while (0)
     EMPTY(conv2d_ways);
-    EMPTY(cross_entropy);
-    EMPTY(mse);
-    EMPTY(gather);
-    EMPTY(scatter_add);
-    EMPTY(index_select);
-    EMPTY(index_add);
-    EMPTY(one_hot);
     EMPTY(quantize_weight);
     EMPTY(pack_int8);
     EMPTY(quantized_linear);

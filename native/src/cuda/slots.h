@@ -21,5 +21,7 @@ HY_CUDA_SLOTS(pool)
 HY_CUDA_SLOTS(batch_norm)
 HY_CUDA_SLOTS(matmul)
 HY_CUDA_SLOTS(conv)
+HY_CUDA_SLOTS(loss)
+HY_CUDA_SLOTS(index)
 #undef HY_CUDA_SLOTS
 #endif

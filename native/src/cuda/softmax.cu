@@ -1,9 +1,8 @@
 /*
- * Softmax and its logarithm. A group of threads has a line: it gathers the maximum and the sum of exponentials in one pass (Milakov and
- * Gimelshein, "Online normalizer calculation for softmax", 2018), then writes; the second reading comes from the cache.
+ * Softmax and its logarithm. A group of threads has a line: it gathers the maximum and the sum of exponentials in one pass (normaliser.cuh), then
+ * writes; the second reading comes from the cache.
  */
-#include "core/functions.h"
-#include "cuda/group.cuh"
+#include "cuda/normaliser.cuh"
 #include "cuda/slots.h"
 
 /* Lines along one axis: operand 0 is the output. Strides along the axis are in bytes. */
@@ -14,29 +13,6 @@ struct lines {
     uint32_t n;
     hy_group group;
 };
-
-template <typename A>
-struct normaliser {
-    A max, sum; /* of exp(x - max) */
-};
-
-template <typename A>
-static __device__ __forceinline__ normaliser<A> take(normaliser<A> s, A x)
-{
-    const A infinity = (A)HUGE_VAL;
-    if (x > s.max) return {x, s.max == -infinity ? s.sum + 1 : s.sum * hy_exp(s.max - x) + 1};
-    if (x == -infinity) return s;
-    return {s.max, s.sum + hy_exp(x - s.max)}; /* a NaN stays in the sum */
-}
-
-template <typename A>
-static __device__ __forceinline__ normaliser<A> join(normaliser<A> a, normaliser<A> b)
-{
-    const A max = a.max > b.max ? a.max : b.max, infinity = (A)HUGE_VAL;
-    const A first = a.max == max || a.max == -infinity ? a.sum : a.sum * hy_exp(a.max - max);
-    const A second = b.max == max || b.max == -infinity ? b.sum : b.sum * hy_exp(b.max - max);
-    return {max, first + second};
-}
 
 template <typename S>
 static __global__ void __launch_bounds__(HY_GROUP_BLOCK) softmax_kernel(const __grid_constant__ lines<2> l, int32_t logarithm)
@@ -49,9 +25,9 @@ static __global__ void __launch_bounds__(HY_GROUP_BLOCK) softmax_kernel(const __
     if (mine) hy_walk_offsets(l.start, line, offset);
     const char *x = l.start.data[1] + offset[1];
     char *y = l.start.data[0] + offset[0];
-    normaliser<A> s = {-infinity, 0};
-    for (uint32_t i = hy_group_member(l.group); mine && i < l.n; i += step) s = take(s, (A)hy_value(*reinterpret_cast<const S *>(x + i * l.stride[1])));
-    s = hy_group_join(l.group, s, [](const normaliser<A> &a, const normaliser<A> &b) { return join(a, b); });
+    hy_normaliser<A> s = {-infinity, 0};
+    for (uint32_t i = hy_group_member(l.group); mine && i < l.n; i += step) s = hy_take(s, (A)hy_value(*reinterpret_cast<const S *>(x + i * l.stride[1])));
+    s = hy_group_join(l.group, s, [](const hy_normaliser<A> &a, const hy_normaliser<A> &b) { return hy_join(a, b); });
     if (s.max == infinity || s.max == -infinity) s.sum = (A)NAN; /* infinity less infinity */
     const A scale = logarithm ? hy_log(s.sum) : 1 / s.sum;
     for (uint32_t i = hy_group_member(l.group); mine && i < l.n; i += step) {
