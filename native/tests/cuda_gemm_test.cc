@@ -185,7 +185,7 @@ TEST_P(CudaGemm, Tf32IsAskedForAndBounded)
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Isa, CudaGemm, ::testing::Values(std::string(emulated_gpu)), isa_test_name);
+INSTANTIATE_TEST_SUITE_P(Isa, CudaGemm, ::testing::Values(tested_gpu()), isa_test_name);
 
 } // namespace
 

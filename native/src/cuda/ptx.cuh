@@ -7,6 +7,8 @@
  *   16-bit m16n8k16:  a[0]: row g, k 2t and 2t + 1;  a[1]: row g + 8;  a[2], a[3]: the same rows, k + 8
  *                     b[0]: k 2t and 2t + 1, column g;  b[1]: k + 8
  *   tf32 m16n8k8:     a[0]: row g, k t;  a[1]: row g + 8;  a[2], a[3]: the same rows, k + 4;   b[0]: k t, column g;  b[1]: k + 4
+ *   8-bit m16n8k32:   a[0]: row g, k 4t to 4t + 3;  a[1]: row g + 8;  a[2], a[3]: the same rows, k + 16
+ *                     b[0]: k 4t to 4t + 3, column g;  b[1]: k + 16
  *   accumulators:     c[0], c[1]: row g, columns 2t and 2t + 1;  c[2], c[3]: row g + 8
  */
 #ifndef HY_CUDA_PTX_CUH
@@ -143,6 +145,22 @@ HY_PTX void hy_mma_tf32(float (&c)[4], const unsigned (&a)[4], const unsigned (&
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 #else
     __trap();
+#endif
+}
+
+/** Unsigned bytes times signed ones, summed in 32 bits. */
+HY_PTX void hy_mma_u8s8(int (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2])
+{
+#if __CUDA_ARCH__ >= 800
+    asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+                 : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+    for (int half = 0; half < 2; half++)
+        for (int rows = 0; rows < 2; rows++)
+            asm volatile("mma.sync.aligned.m8n8k16.row.col.s32.u8.s8.s32 {%0, %1}, {%2}, {%3}, {%0, %1};"
+                         : "+r"(c[2 * rows]), "+r"(c[2 * rows + 1])
+                         : "r"(a[2 * half + rows]), "r"(b[half]));
 #endif
 }
 

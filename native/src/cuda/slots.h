@@ -23,5 +23,6 @@ HY_CUDA_SLOTS(matmul)
 HY_CUDA_SLOTS(conv)
 HY_CUDA_SLOTS(loss)
 HY_CUDA_SLOTS(index)
+HY_CUDA_SLOTS(int8)
 #undef HY_CUDA_SLOTS
 #endif

@@ -154,6 +154,12 @@ inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b)
 inline int __popc(unsigned v) { return __builtin_popcount(v); }
 inline int __ffs(int v) { return __builtin_ffs(v); }
 inline int __clz(int v) { return v ? __builtin_clz((unsigned)v) : 32; }
+inline int __dp4a(int a, int b, int c)
+{
+    unsigned sum = (unsigned)c;
+    for (int i = 0; i < 4; i++) sum += (unsigned)((int8_t)(a >> 8 * i) * (int8_t)(b >> 8 * i));
+    return (int)sum;
+}
 inline float rsqrtf(float x) { return 1 / std::sqrt(x); }
 inline double rsqrt(double x) { return 1 / std::sqrt(x); }
 

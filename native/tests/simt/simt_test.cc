@@ -220,4 +220,36 @@ TEST(Simt, MultipliesTf32)
     EXPECT_EQ(__uint_as_float(hy_to_tf32(-1 - 0x1p-12f)), -1.0f);
 }
 
+/// With bytes of both signs: those of a are unsigned, those of b signed; lanes hold four k each, as dp4a takes them.
+TEST(Simt, MultipliesBytes)
+{
+    int a[16][32], b[32][8], c[16][8], sums[8] = {};
+    for (int i = 0; i < 512; i++) a[i / 32][i % 32] = i * 37 % 256;
+    for (int i = 0; i < 256; i++) b[i / 8][i % 8] = i * 29 % 256 - 128;
+    EXPECT_EQ(launch(32,
+                     [&] {
+                         const int lane = (int)threadIdx.x, g = lane / 4, t = lane % 4;
+                         unsigned fa[4] = {}, fb[2] = {};
+                         for (int e = 0; e < 4; e++) {
+                             for (int i = 0; i < 4; i++) fa[i] |= (unsigned)a[g + 8 * (i % 2)][4 * t + e + 16 * (i / 2)] << 8 * e;
+                             for (int i = 0; i < 2; i++) fb[i] |= (unsigned)(b[4 * t + e + 16 * i][g] & 255) << 8 * e;
+                         }
+                         int fc[4] = {-5, -5, -5, -5};
+                         hy_mma_u8s8(fc, fa, fb);
+                         for (int i = 0; i < 4; i++) c[g + 8 * (i / 2)][2 * t + i % 2] = fc[i];
+                         atomicAdd(&sums[g], __dp4a((int)fb[0], 0x01010101, __dp4a((int)fb[1], 0x01010101, 0)));
+                     }),
+              "");
+    for (int j = 0; j < 8; j++) {
+        int column = 0;
+        for (int k = 0; k < 32; k++) column += b[k][j];
+        EXPECT_EQ(sums[j], column);
+        for (int i = 0; i < 16; i++) {
+            int sum = -5;
+            for (int k = 0; k < 32; k++) sum += a[i][k] * b[k][j];
+            ASSERT_EQ(c[i][j], sum) << i << ", " << j;
+        }
+    }
+}
+
 } // namespace

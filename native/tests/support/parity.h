@@ -28,16 +28,40 @@ inline std::string isa_test_name(const ::testing::TestParamInfo<std::string> &in
 
 inline hy_device *reference() { return hy_cpu_device("reference"); }
 
+/// What `view` shows of a tensor, on a device that does not see its memory: a copy there, guards and all.
+inline hy_status upload(hy_device *device, Tensor &t, hy_tensor *view)
+{
+    void *data = nullptr;
+    const hy_status status = hy_alloc(device, (int64_t)t.bytes.size(), &data);
+    if (status != HY_OK) return status;
+    view->data = static_cast<unsigned char *>(data) + (static_cast<unsigned char *>(view->data) - t.bytes.data());
+    return hy_transfer(device, data, nullptr, t.bytes.data(), (int64_t)t.bytes.size());
+}
+
+inline hy_status download(hy_device *device, Tensor &t, const hy_tensor &view)
+{
+    void *data = static_cast<unsigned char *>(view.data) - (static_cast<unsigned char *>(t.view(device).data) - t.bytes.data());
+    const hy_status status = hy_transfer(nullptr, t.bytes.data(), device, data, (int64_t)t.bytes.size());
+    const hy_status freed = hy_free(device, data);
+    return status == HY_OK ? freed : status;
+}
+
 /// Runs the call on a device and waits for it; `tensors` hold its results afterwards.
 inline hy_status run(hy_device *device, std::vector<Tensor> &tensors, const Call &call)
 {
+    const bool gpu = device->info.kind == HY_CUDA, remote = gpu && !gpu_is_emulated();
     std::vector<hy_tensor> views;
     Views pointers;
     for (Tensor &t : tensors) views.push_back(t.view(device));
     for (hy_tensor &v : views) pointers.push_back(&v);
-    const hy_status status = call(device, pointers);
-    const hy_status waited = device->info.kind == HY_CUDA ? hy_synchronize(device) : HY_OK; // where a GPU's errors show
-    return status == HY_OK ? waited : status;
+    for (size_t i = 0; remote && i < tensors.size(); i++) EXPECT_EQ(upload(device, tensors[i], &views[i]), HY_OK) << hy_last_error();
+    hy_status status = call(device, pointers);
+    const hy_status waited = gpu ? hy_synchronize(device) : HY_OK; // where a GPU's errors show
+    if (status == HY_OK) status = waited;
+    const std::string error = hy_last_error();
+    for (size_t i = 0; remote && i < tensors.size(); i++) EXPECT_EQ(download(device, tensors[i], views[i]), HY_OK) << hy_last_error();
+    EXPECT_EQ(hy_last_error(), error);
+    return status;
 }
 
 inline bool same(const Tensor &expected, const Tensor &actual, int64_t i, double allowed)

@@ -94,7 +94,28 @@ inline void multiply_tf32(const Lane *lanes, unsigned mask)
     });
 }
 
-inline void warp_multiply(const char *name, Collective perform, float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2])
+inline void multiply_u8s8(const Lane *lanes, unsigned mask)
+{
+    if (mask != 0xffffffff) fail("mma: the mask is %08x, expected the whole warp", mask);
+    int a[16][32], b[32][8];
+    for (int l = 0; l < warp_lanes; l++) {
+        const auto &in = *static_cast<const MmaOperands *>(lanes[l].in);
+        for (int e = 0; e < 4; e++) {
+            const int k = 4 * (l % 4) + e;
+            for (int i = 0; i < 4; i++) a[l / 4 + 8 * (i % 2)][k + 16 * (i / 2)] = (uint8_t)(in.a[i] >> 8 * e);
+            for (int i = 0; i < 2; i++) b[k + 16 * i][l / 4] = (int8_t)(in.b[i] >> 8 * e);
+        }
+    }
+    for (int l = 0; l < warp_lanes; l++)
+        for (int i = 0; i < 4; i++) {
+            const int row = l / 4 + 8 * (i / 2), column = 2 * (l % 4) + i % 2;
+            unsigned &c = static_cast<unsigned *>(lanes[l].out)[i]; // sums wrap around
+            for (int k = 0; k < 32; k++) c += (unsigned)(a[row][k] * b[k][column]);
+        }
+}
+
+template <typename C>
+void warp_multiply(const char *name, Collective perform, C (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2])
 {
     const MmaOperands in = {{a[0], a[1], a[2], a[3]}, {b[0], b[1]}};
     collective(name, perform, 0xffffffff, &in, c);
@@ -124,6 +145,11 @@ HY_PTX void hy_mma_bf16(float (&c)[4], const unsigned (&a)[4], const unsigned (&
 HY_PTX void hy_mma_tf32(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2])
 {
     simt::warp_multiply("mma.tf32", simt::multiply_tf32, c, a, b);
+}
+
+HY_PTX void hy_mma_u8s8(int (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2])
+{
+    simt::warp_multiply("mma.u8s8", simt::multiply_u8s8, c, a, b);
 }
 
 HY_PTX unsigned hy_to_tf32(float x)
