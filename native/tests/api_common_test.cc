@@ -1,6 +1,12 @@
 // What holds for every function of the ABI that takes tensors.
-#include <sys/mman.h>
-#include <unistd.h>
+#ifdef _WIN32
+#  define NOMINMAX
+#  include <windows.h>
+#  undef IN // which api_arguments.h has names for
+#  undef OUT
+#else
+#  include <sys/mman.h>
+#endif
 
 #include <cmath>
 #include <cstring>
@@ -51,19 +57,31 @@ TEST(Checks, EveryDeviceHereTakesThem)
 /// Memory whose last byte (or first, as asked) lies at a page that must not be touched.
 class Fenced {
 public:
-    Fenced(size_t bytes, bool at_end) : page((size_t)sysconf(_SC_PAGESIZE)), room((bytes + page - 1) / page * page)
+    Fenced(size_t bytes, bool at_end) : room((bytes + page - 1) / page * page)
     {
-        start = static_cast<char *>(mmap(nullptr, room + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-        EXPECT_EQ(mprotect(start + page, room, PROT_READ | PROT_WRITE), 0);
+        start = reserve(room + 2 * page);
+        EXPECT_TRUE(open(start + page, room));
         data = start + page + (at_end ? room - bytes : 0);
     }
-    Fenced(Fenced &&other) : data(other.data), page(other.page), room(other.room), start(other.start) { other.start = nullptr; }
-    ~Fenced() { if (start) munmap(start, room + 2 * page); }
+    Fenced(Fenced &&other) : data(other.data), room(other.room), start(other.start) { other.start = nullptr; }
+    ~Fenced() { if (start) release(start, room + 2 * page); }
 
     char *data;
 
 private:
-    size_t page, room;
+    static constexpr size_t page = 65536; // a multiple of any system's
+
+#ifdef _WIN32
+    static char *reserve(size_t size) { return static_cast<char *>(VirtualAlloc(nullptr, size, MEM_RESERVE, PAGE_NOACCESS)); }
+    static bool open(char *at, size_t size) { return size == 0 || VirtualAlloc(at, size, MEM_COMMIT, PAGE_READWRITE); }
+    static void release(char *at, size_t) { VirtualFree(at, 0, MEM_RELEASE); }
+#else
+    static char *reserve(size_t size) { return static_cast<char *>(mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)); }
+    static bool open(char *at, size_t size) { return mprotect(at, size, PROT_READ | PROT_WRITE) == 0; }
+    static void release(char *at, size_t size) { munmap(at, size); }
+#endif
+
+    size_t room;
     char *start;
 };
 

@@ -14,6 +14,7 @@ extern "C" {
 #include "core/status.h"
 #include "cpu/cpu.h"
 #include "cpu/cpu_features.h"
+#include "support/environment.h"
 }
 
 namespace {
@@ -141,19 +142,16 @@ TEST(Devices, EveryIsaIsADeviceOfItsOwnWithEverySlot)
 
 TEST(Devices, TheEnvironmentForcesAnIsa)
 {
-    const char *old = getenv("HYBRID_ISA");
-    const std::string kept = old ? old : "";
+    Environment variable("HYBRID_ISA");
     hy_device *device = nullptr;
     for (const char *const *isa = hy_cpu_isas(); *isa; isa++) {
-        setenv("HYBRID_ISA", *isa, 1);
+        variable.set(*isa);
         ASSERT_EQ(hy_cpu_default_device(&device), HY_OK) << *isa;
         EXPECT_EQ(device, hy_cpu_device(*isa));
     }
-    setenv("HYBRID_ISA", "mmx", 1);
+    variable.set("mmx");
     EXPECT_EQ(hy_cpu_default_device(&device), HY_BAD_DEVICE);
     for (const char *part : {"mmx", "reference"}) EXPECT_NE(std::string(hy_last_error()).find(part), std::string::npos) << hy_last_error();
-    if (old) setenv("HYBRID_ISA", kept.c_str(), 1);
-    else unsetenv("HYBRID_ISA");
 }
 
 TEST(Transfer, CopiesBytes)

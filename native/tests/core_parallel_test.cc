@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#ifndef _WIN32
+#  include <sys/wait.h>
+#  include <unistd.h>
+#endif
 
 #include <atomic>
 #include <mutex>
@@ -11,6 +13,7 @@
 #include "hybrid/hybrid.h"
 extern "C" {
 #include "core/parallel.h"
+#include "support/environment.h"
 }
 
 namespace {
@@ -131,23 +134,21 @@ TEST_F(Parallel, RefusesSenselessCounts)
 
 TEST_F(Parallel, EnvironmentSetsTheCount)
 {
-    const char *old = getenv("HYBRID_NUM_THREADS");
-    std::string kept = old ? old : "";
-    setenv("HYBRID_NUM_THREADS", "7", 1);
+    Environment variable("HYBRID_NUM_THREADS");
+    variable.set("7");
     EXPECT_EQ(hy_threads_from_environment(), 7);
     for (const char *wrong : {"0", "-3", "257", "two", "3x"}) {
-        setenv("HYBRID_NUM_THREADS", wrong, 1);
+        variable.set(wrong);
         EXPECT_EQ(hy_threads_from_environment(), 0) << wrong;
         hy_device *device = nullptr;
         EXPECT_EQ(hy_device_get(HY_CPU, 0, &device), HY_BAD_ARGUMENT) << wrong;
         EXPECT_NE(std::string(hy_last_error()).find(wrong), std::string::npos) << hy_last_error();
     }
-    unsetenv("HYBRID_NUM_THREADS");
+    variable.set(nullptr);
     EXPECT_GE(hy_threads_from_environment(), 1);
-    if (old) setenv("HYBRID_NUM_THREADS", kept.c_str(), 1);
 }
 
-#ifndef __SANITIZE_THREAD__ // which forbids threads after a fork
+#if !defined(_WIN32) && !defined(__SANITIZE_THREAD__) // no forks there; no threads after a fork here
 TEST_F(Parallel, AForkedChildStartsItsOwnPool)
 {
     hy_set_num_threads(3);

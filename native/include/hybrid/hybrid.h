@@ -669,7 +669,7 @@ HY_API hy_status hy_conv2d_ways(hy_device *device, int32_t pass, const hy_conv2d
 /*                                                                                                                        */
 /* A device's tuning table names the way for exact shapes of convolutions, as `hybrid tune` measured them; all others go by the library's rules.  */
 /* It is read by the first convolution from the file that HYBRID_TUNING names ("none": from no file); where that is not set, from          */
-/* $XDG_CACHE_HOME/hybrid/tuning-ISA-CPU.txt (~/.cache without XDG_CACHE_HOME), if there is one. A file that cannot be read, is broken or was   */
+/* $XDG_CACHE_HOME/hybrid/tuning-ISA-CPU.txt (~/.cache without XDG_CACHE_HOME; on Windows %LOCALAPPDATA%), if there is one. A file that cannot be read, is broken or was   */
 /* measured on another processor or instruction set is an error of every convolution until another table is loaded: it is never ignored.       */
 /* The results of two ways differ in the last bits, and so do those with and without a table; they never depend on the number of threads.      */
 /* ---------------------------------------------------------------------------------------------------------------------- */

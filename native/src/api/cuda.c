@@ -2,22 +2,19 @@
  * Loads libhybrid_cuda: the file that HYBRID_CUDA_LIBRARY names and no other, or else the one beside the core's own file, or else whatever
  * the system's loader finds under that name. Every attempt is kept, because "there is no GPU" helps nobody.
  */
-#ifndef _GNU_SOURCE
-#  define _GNU_SOURCE /* dladdr */
-#endif
 #include "api/cuda.h"
 
-#include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/allocator.h"
+#include "core/glibc.h"
 #include "core/status.h"
+#include "core/system.h"
 #include "cuda/plugin.h"
 
-#define LIBRARY "libhybrid_cuda.so"
+#define LIBRARY HY_LIBRARY_FILE("hybrid_cuda")
 
 enum { MAX_DEVICES = 64 };
 
@@ -44,15 +41,14 @@ static void note(const char *path, const char *why)
 /* Opens one file, and with it the driver. */
 static bool try_file(const char *path)
 {
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    char why[512];
+    void *library = hy_system_load(path, why, sizeof why);
     if (!library) {
-        const char *why = dlerror();
-        const size_t prefix = strlen(path); /* most of the loader's messages repeat it */
-        note(path, strncmp(why, path, prefix) == 0 && why[prefix] == ':' ? why + prefix + 2 : why);
+        note(path, why);
         return false;
     }
-    hy_cuda_open_function *open = (hy_cuda_open_function *)dlsym(library, HY_CUDA_OPEN);
-    hy_cuda_start_function *start = (hy_cuda_start_function *)dlsym(library, HY_CUDA_START);
+    hy_cuda_open_function *open = (hy_cuda_open_function *)hy_system_symbol(library, HY_CUDA_OPEN);
+    hy_cuda_start_function *start = (hy_cuda_start_function *)hy_system_symbol(library, HY_CUDA_START);
     if (!open || !start) {
         note(path, "this is no library of Hybrid's");
     } else if (open(&core, &cuda.count) != HY_OK) {
@@ -62,24 +58,18 @@ static bool try_file(const char *path)
         cuda.start = start;
         return true;
     }
-    dlclose(library);
+    hy_system_unload(library);
     return false;
 }
 
 static void load(void)
 {
-    const char *forced = getenv("HYBRID_CUDA_LIBRARY");
-    if (forced && *forced) {
-        try_file(forced);
+    char path[4096];
+    if (hy_system_variable("HYBRID_CUDA_LIBRARY", path, sizeof path)) {
+        try_file(path);
         return;
     }
-    char path[4096];
-    Dl_info self;
-    if (dladdr((void *)load, &self) && self.dli_fname) {
-        const char *slash = strrchr(self.dli_fname, '/');
-        const int folder = slash ? (int)(slash - self.dli_fname) : 0;
-        if (slash && snprintf(path, sizeof path, "%.*s/" LIBRARY, folder, self.dli_fname) < (int)sizeof path && try_file(path)) return;
-    }
+    if (hy_system_own_folder(path, sizeof path - sizeof LIBRARY) && try_file(strcat(path, LIBRARY))) return;
     try_file(LIBRARY);
 }
 

@@ -15,7 +15,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "core/glibc.h"
 #include "core/status.h"
+#include "core/system.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #  include <sanitizer/asan_interface.h>
@@ -355,7 +357,7 @@ static void after_fork(void)
     pthread_mutex_unlock(&all.lock);
 }
 
-static void watch_forks(void) { pthread_atfork(before_fork, after_fork, after_fork); }
+static void watch_forks(void) { hy_system_watch_forks(before_fork, after_fork, after_fork); }
 
 hy_allocator *hy_allocator_create(hy_device *device)
 {

@@ -9,14 +9,14 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "core/glibc.h"
 #include "core/status.h"
-#include "cpu/cpu_features.h"
+#include "core/system.h"
 
 #define GATE_COUNT UINT64_C(0x7fffffff)
 #define GATE_OPEN UINT64_C(0x80000000)
@@ -176,14 +176,10 @@ static void resize(void)
     if (size == pool.size) return;
     stop_workers();
     pool.size = size;
-    pool.spin = size <= hy_cpu_count() ? SPIN_NANOSECONDS : 0;
-    sigset_t all, old; /* signals are for the threads of the program, not for these */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
+    pool.spin = size <= hy_system_processors() ? SPIN_NANOSECONDS : 0;
     while (pool.workers < size - 1 &&
-           pthread_create(&pool.thread[pool.workers], NULL, worker, (void *)(intptr_t)(pool.workers + 1)) == 0)
+           hy_system_start_thread(&pool.thread[pool.workers], worker, (void *)(intptr_t)(pool.workers + 1)) == 0)
         pool.workers++;
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
 /* A forked child has none of the workers, and a lock may have been held by a thread that it does not have. */
@@ -203,7 +199,7 @@ int32_t hy_threads_from_environment(void)
 {
     const char *text = getenv("HYBRID_NUM_THREADS");
     if (!text || !*text) {
-        int32_t count = hy_cpu_count();
+        int32_t count = hy_system_processors();
         return count < HY_MAX_THREADS ? count : HY_MAX_THREADS;
     }
     char *end;
@@ -215,7 +211,7 @@ static void initialise(void)
 {
     int32_t count = hy_threads_from_environment();
     atomic_store(&pool.wanted, count ? count : 1); /* hy_device_get refuses what is no number */
-    pthread_atfork(NULL, NULL, after_fork);
+    hy_system_watch_forks(NULL, NULL, after_fork);
 }
 
 static void open_gate(void)

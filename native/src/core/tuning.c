@@ -1,6 +1,3 @@
-#ifndef _GNU_SOURCE
-#  define _GNU_SOURCE /* mkstemp */
-#endif
 #include "core/tuning.h"
 
 #include <errno.h>
@@ -9,14 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "core/glibc.h"
 #include "core/status.h"
+#include "core/system.h"
 #include "core/tensor.h"
 
 #define MAX_FILE (4 << 20)  /* bytes; some 40,000 shapes */
-#define MAX_PATH 4096
+#define PATH_BYTES 4096
 #define MAX_PROBLEM 512
 
 static const char *const pass_name[HY_CONV_PASS_COUNT] = {"forward", "input_grad", "weight_grad"};
@@ -51,7 +48,7 @@ struct hy_tuning {
     bool started;              /* the path is known and the file read, or another table was loaded before that */
     hy_status status;          /* what became of reading */
     char problem[MAX_PROBLEM];
-    char path[MAX_PATH];
+    char path[PATH_BYTES];
     table table;
 };
 
@@ -259,7 +256,7 @@ static hy_status read_text(hy_device *device, const char *path, char *text, int6
 
 static hy_status read_file(hy_device *device, const char *path, table *t)
 {
-    FILE *file = fopen(path, "re");
+    FILE *file = hy_system_open(path);
     if (!file) return hy_fail(HY_BAD_ARGUMENT, "Tuning: %s cannot be read: %s", path, strerror(errno));
     hy_status status = HY_OK;
     char *text = malloc(MAX_FILE + 1);
@@ -276,7 +273,7 @@ static hy_status read_file(hy_device *device, const char *path, table *t)
     return status;
 }
 
-static hy_status write_file(hy_device *device, FILE *file)
+static bool write_file(hy_device *device, FILE *file)
 {
     const table *t = &device->tuning->table;
     char header[HEADER][128], line[512];
@@ -287,45 +284,34 @@ static hy_status write_file(hy_device *device, FILE *file)
         format_line(&t->entries[i], line);
         fputs(line, file);
     }
-    return fflush(file) == 0 && !ferror(file) && fsync(fileno(file)) == 0 ? HY_OK : HY_BAD_ARGUMENT;
-}
-
-/* The folders above a file. */
-static void make_folders(char *path)
-{
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = 0;
-        mkdir(path, 0777); /* where it fails, opening the file says why */
-        *slash = '/';
-    }
+    return !ferror(file);
 }
 
 /* ---- The device's table ---- */
 
-/* $HYBRID_TUNING, or the user's cache; "" for no file. */
-static void find_path(hy_device *device)
+/* $HYBRID_TUNING, or the user's cache; "" for no file. Whether there is one to read: what was asked for has to be there, the other need not. */
+static bool find_path(hy_device *device)
 {
-    char *path = device->tuning->path, cpu[sizeof device->info.name];
-    const char *wanted = getenv("HYBRID_TUNING"), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    bool own_cache = cache && *cache == '/';
-    if (wanted && *wanted) {
-        snprintf(path, MAX_PATH, "%s", strcmp(wanted, "none") == 0 ? "" : wanted);
-    } else if (own_cache || (home && *home == '/')) {
-        snprintf(cpu, sizeof cpu, "%s", device->info.name);
-        for (char *c = cpu; *c; c++)
-            if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9'))) *c = '-';
-        snprintf(path, MAX_PATH, "%s%s/hybrid/tuning-%s-%s.txt", own_cache ? cache : home, own_cache ? "" : "/.cache", device->info.isa, cpu);
+    char *path = device->tuning->path, wanted[PATH_BYTES], cache[PATH_BYTES], cpu[sizeof device->info.name];
+    if (hy_system_variable("HYBRID_TUNING", wanted, sizeof wanted)) {
+        snprintf(path, PATH_BYTES, "%s", strcmp(wanted, "none") == 0 ? "" : wanted);
+        return *path;
     }
+    if (!hy_system_cache_folder(cache, sizeof cache)) return false;
+    snprintf(cpu, sizeof cpu, "%s", device->info.name);
+    for (char *c = cpu; *c; c++)
+        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9'))) *c = '-';
+    int length = snprintf(path, PATH_BYTES, "%s/hybrid/tuning-%s-%s.txt", cache, device->info.isa, cpu);
+    if (length >= PATH_BYTES) *path = 0; /* no file has such a name */
+    return *path && hy_system_exists(path);
 }
 
-/* Finds the path and reads its file; only one that was asked for has to be there. The lock is held. */
+/* Finds the path and reads its file. The lock is held. */
 static void start(hy_device *device)
 {
     hy_tuning *t = device->tuning;
-    const char *wanted = getenv("HYBRID_TUNING");
     t->started = true;
-    find_path(device);
-    if (!*t->path || (!(wanted && *wanted) && access(t->path, F_OK) != 0)) return;
+    if (!find_path(device)) return;
     t->status = read_file(device, t->path, &t->table);
     if (t->status == HY_OK) return;
     snprintf(t->problem, sizeof t->problem, "%s", hy_last_error());
@@ -393,28 +379,18 @@ hy_status hy_tuning_read(hy_device *device, const char *path)
 hy_status hy_tuning_write(hy_device *device, const char *path)
 {
     hy_tuning *t = device->tuning;
-    char to[MAX_PATH], beside[MAX_PATH + 8];
-    if (!*path || strlen(path) >= MAX_PATH) return hy_fail(HY_BAD_ARGUMENT, "Tuning: expected a path of 1 to %d bytes", MAX_PATH - 1);
-    snprintf(to, sizeof to, "%s", path);
-    make_folders(to);
-    snprintf(beside, sizeof beside, "%s.XXXXXX", to);
-    int descriptor = mkstemp(beside);
-    FILE *file = descriptor < 0 ? NULL : fdopen(descriptor, "w");
-    hy_status status = HY_BAD_ARGUMENT;
+    char beside[PATH_BYTES + 32];
+    if (!*path || strlen(path) >= PATH_BYTES) return hy_fail(HY_BAD_ARGUMENT, "Tuning: expected a path of 1 to %d bytes", PATH_BYTES - 1);
+    hy_system_make_folders(path);
+    FILE *file = hy_system_create_beside(path, beside, sizeof beside);
+    bool written = false;
     if (file) {
         lock_started(device);
-        status = fchmod(descriptor, 0644) == 0 ? write_file(device, file) : HY_BAD_ARGUMENT;
+        written = write_file(device, file);
         pthread_rwlock_unlock(&t->lock);
+        written = hy_system_replace(file, written, beside, path);
     }
-    if (status == HY_OK && rename(beside, to) == 0) {
-        fclose(file);
-        return HY_OK;
-    }
-    int reason = errno;
-    if (file) fclose(file);
-    else if (descriptor >= 0) close(descriptor);
-    if (descriptor >= 0) unlink(beside);
-    return hy_fail(HY_BAD_ARGUMENT, "Tuning: %s cannot be written: %s", path, strerror(reason));
+    return written ? HY_OK : hy_fail(HY_BAD_ARGUMENT, "Tuning: %s cannot be written: %s", path, strerror(errno));
 }
 
 hy_status hy_tuning_put(hy_device *device, int32_t pass, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y,

@@ -1,6 +1,3 @@
-#ifndef _GNU_SOURCE
-#  define _GNU_SOURCE /* MADV_HUGEPAGE */
-#endif
 #include "cpu/cpu.h"
 
 #include <pthread.h>
@@ -8,11 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "core/allocator.h"
+#include "core/glibc.h"
 #include "core/parallel.h"
 #include "core/status.h"
+#include "core/system.h"
 #include "core/tuning.h"
 #include "cpu/blas.h"
 #include "cpu/cpu_features.h"
@@ -33,35 +31,17 @@ static struct {
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-/* ---- memory: large blocks are whole huge pages of their own, which saves page faults and misses of the TLB ---- */
-
-#define HUGE_PAGE ((int64_t)2 << 20)
-
-static hy_status map_huge(int64_t bytes, void **data)
-{
-    size_t size = (size_t)((bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
-    char *start = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (start == MAP_FAILED) return HY_OUT_OF_MEMORY;
-    size_t before = -(uintptr_t)start % HUGE_PAGE;
-    if (before) munmap(start, before);
-    munmap(start + before + size, HUGE_PAGE - before);
-    *data = start + before;
-#ifdef MADV_HUGEPAGE
-    madvise(*data, size, MADV_HUGEPAGE); /* advice: where it is refused, small pages serve */
-#endif
-    return HY_OK;
-}
+/* ---- memory ---- */
 
 static hy_status cpu_alloc(hy_device *device, int64_t bytes, void **data)
 {
-    if (bytes >= HUGE_PAGE) return map_huge(bytes, data);
-    return posix_memalign(data, 64, (size_t)bytes) == 0 ? HY_OK : HY_OUT_OF_MEMORY;
+    *data = hy_system_alloc(bytes);
+    return *data ? HY_OK : HY_OUT_OF_MEMORY;
 }
 
 static void cpu_free(hy_device *device, void *data, int64_t bytes)
 {
-    if (bytes >= HUGE_PAGE) munmap(data, (size_t)((bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE));
-    else free(data);
+    hy_system_free(data, bytes);
 }
 
 static hy_status cpu_synchronize(hy_device *device)
@@ -82,9 +62,9 @@ static void add_device(const hy_cpu_features *features, const char *isa, int32_t
     hy_device *d = &cpu.device[cpu.count];
     cpu.isa[cpu.count++] = isa;
     d->info.kind = HY_CPU;
-    d->info.cores = hy_cpu_count();
+    d->info.cores = hy_system_processors();
     d->info.vector_bytes = vector_bytes;
-    d->info.memory_bytes = hy_cpu_memory();
+    d->info.memory_bytes = hy_system_memory();
     snprintf(d->info.name, sizeof d->info.name, "%s", features->name);
     snprintf(d->info.isa, sizeof d->info.isa, "%s", isa);
     d->backend.system_alloc = cpu_alloc;

@@ -1,15 +1,7 @@
-#ifndef _GNU_SOURCE
-#  define _GNU_SOURCE /* sched_getaffinity */
-#endif
 #include "cpu/cpu_features.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-#ifdef __linux__
-#  include <sched.h>
-#endif
 
 #ifdef __x86_64__
 #  include <cpuid.h>
@@ -64,19 +56,3 @@ void hy_cpu_detect(hy_cpu_features *features)
     snprintf(features->name, sizeof features->name, "arm64 processor");
 }
 #endif
-
-int32_t hy_cpu_count(void)
-{
-#ifdef __linux__
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);
-#endif
-    long count = sysconf(_SC_NPROCESSORS_ONLN);
-    return count > 0 ? (int32_t)count : 1;
-}
-
-int64_t hy_cpu_memory(void)
-{
-    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-    return pages > 0 && size > 0 ? (int64_t)pages * size : 0;
-}

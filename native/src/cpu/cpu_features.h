@@ -15,10 +15,4 @@ typedef struct hy_cpu_features {
 
 void hy_cpu_detect(hy_cpu_features *features);
 
-/** The number of processors that this process may run on. */
-int32_t hy_cpu_count(void);
-
-/** The machine's memory in bytes; 0 when unknown. */
-int64_t hy_cpu_memory(void);
-
 #endif

@@ -1,5 +1,6 @@
 /* Elementwise operations: the rows of ops.def, one kernel for each operation and dtype. */
 #include "core/functions.h"
+#include "core/glibc.h"
 #include "cpu/kernels/cast.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/kernels/walk.h"

@@ -1,6 +1,7 @@
 /* Losses with their gradients in one pass. Each sample's (or block's) loss goes to a place of its own and these are summed pairwise. */
 #include <math.h>
 
+#include "core/glibc.h"
 #include "core/parallel.h"
 #include "core/status.h"
 #include "cpu/kernels/exp_sum.h"

@@ -1,6 +1,7 @@
 /* Optimiser steps, each in one pass over all of its tensors. */
 #include <math.h>
 
+#include "core/glibc.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/kernels/numbers.h"
 #include "cpu/kernels/walk.h"

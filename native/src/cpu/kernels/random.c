@@ -1,5 +1,6 @@
 /* Random numbers: element i in row-major order reads Philox's counter offset + i; the recipes are those of core/random.h. */
 #include "core/random.h"
+#include "core/glibc.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/kernels/walk.h"
 

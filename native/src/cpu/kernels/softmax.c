@@ -2,6 +2,7 @@
  * Softmax and its logarithm along any axis. Operands are packed to [outer, n, inner]. With inner = 1 a line is a contiguous row and is
  * worked in pieces that stay in the first-level cache; otherwise up to COLUMNS neighbouring lines are worked side by side.
  */
+#include "core/glibc.h"
 #include "core/parallel.h"
 #include "cpu/kernels/exp_sum.h"
 #include "cpu/kernels/kernels.h"

@@ -1,4 +1,5 @@
 /* Elementwise operations: the rows of ops.def, expanded with T = double for floating dtypes and T = int64_t for the integers. */
+#include "core/glibc.h"
 #include "core/status.h"
 #include "core/tensor.h"
 #include "cpu/reference/access.h"

@@ -1,6 +1,7 @@
 /* Losses, with their gradients. */
 #include <math.h>
 
+#include "core/glibc.h"
 #include "core/status.h"
 #include "cpu/reference/access.h"
 #include "cpu/reference/reference.h"

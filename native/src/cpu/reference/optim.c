@@ -1,6 +1,7 @@
 /* Optimiser steps, in the order in which PyTorch takes them. */
 #include <math.h>
 
+#include "core/glibc.h"
 #include "cpu/reference/access.h"
 #include "cpu/reference/reference.h"
 

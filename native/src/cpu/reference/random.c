@@ -1,5 +1,6 @@
 /* Random numbers. */
 #include "core/random.h"
+#include "core/glibc.h"
 #include "cpu/reference/access.h"
 #include "cpu/reference/reference.h"
 

@@ -1,6 +1,7 @@
 /* Softmax and its logarithm. */
 #include <math.h>
 
+#include "core/glibc.h"
 #include "cpu/reference/access.h"
 #include "cpu/reference/reference.h"
 
