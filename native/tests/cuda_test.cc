@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <dlfcn.h>
+
 #include <cmath>
 #include <cstring>
 #include <string>
@@ -194,6 +196,99 @@ TEST_F(Cuda, AGraphReplaysOnItsOwnMemory)
     EXPECT_EQ(vector(500).data, pinned) << "its memory went back to the cache";
 }
 
+/// The memory of a graph may still be in use by what was asked before it was recorded, on a stream that is not the one that replays it.
+TEST_F(Cuda, AGraphOnAnotherStreamWaitsForWhatCameBefore)
+{
+    const hy_tensor x = vector(300), y = vector(300);
+    hy_stream *second;
+    hy_graph *graph;
+    ASSERT_EQ(hy_stream_create(device, &second), HY_OK);
+    ASSERT_EQ(hy_fill(device, 4, &x), HY_OK);
+    ASSERT_EQ(hy_graph_begin(device), HY_OK) << hy_last_error();
+    ASSERT_EQ(hy_unary(device, HY_UNARY_square, 0, &x, &y), HY_OK);
+    ASSERT_EQ(hy_graph_end(device, &graph), HY_OK) << hy_last_error();
+    ASSERT_EQ(hy_stream_set(device, second), HY_OK);
+    ASSERT_EQ(hy_graph_launch(device, graph), HY_OK) << hy_last_error();
+    for (float v : read(y)) ASSERT_EQ(v, 16);
+    ASSERT_EQ(hy_stream_set(device, nullptr), HY_OK);
+    EXPECT_EQ(hy_graph_destroy(device, graph), HY_OK);
+    EXPECT_EQ(hy_stream_destroy(device, second), HY_OK);
+}
+
+TEST_F(Cuda, NothingThatWaitsSpoilsARecording)
+{
+    const hy_tensor x = vector(300), y = vector(300);
+    hy_stream *idle;
+    hy_graph *old, *graph;
+    void *pinned;
+    ASSERT_EQ(hy_stream_create(device, &idle), HY_OK);
+    ASSERT_EQ(hy_host_alloc(device, 64, &pinned), HY_OK);
+    ASSERT_EQ(hy_graph_begin(device), HY_OK);
+    ASSERT_EQ(hy_fill(device, 1, &y), HY_OK);
+    ASSERT_EQ(hy_graph_end(device, &old), HY_OK);
+
+    ASSERT_EQ(hy_fill(device, 3, &x), HY_OK);
+    ASSERT_EQ(hy_graph_begin(device), HY_OK);
+    EXPECT_EQ(hy_stream_destroy(device, idle), HY_BAD_ARGUMENT);
+    EXPECT_EQ(hy_stream_set(device, idle), HY_BAD_ARGUMENT);
+    EXPECT_EQ(hy_graph_launch(device, old), HY_BAD_ARGUMENT);
+    EXPECT_EQ(hy_graph_destroy(device, old), HY_BAD_ARGUMENT);
+    EXPECT_EQ(hy_host_free(device, pinned), HY_BAD_ARGUMENT);
+    EXPECT_NE(std::string(hy_last_error()).find("HostFree"), std::string::npos) << hy_last_error();
+    ASSERT_EQ(hy_unary(device, HY_UNARY_square, 0, &x, &y), HY_OK);
+    ASSERT_EQ(hy_graph_end(device, &graph), HY_OK) << hy_last_error();
+    ASSERT_EQ(hy_graph_launch(device, graph), HY_OK);
+    for (float v : read(y)) ASSERT_EQ(v, 9);
+    EXPECT_EQ(hy_graph_destroy(device, graph), HY_OK);
+    EXPECT_EQ(hy_graph_destroy(device, old), HY_OK);
+    EXPECT_EQ(hy_host_free(device, pinned), HY_OK);
+    EXPECT_EQ(hy_stream_destroy(device, idle), HY_OK);
+}
+
+/// A bad index is for those who wait for results; what only tidies up leaves it to them.
+TEST_F(Cuda, ABadIndexIsToldToTheNextWhoWaits)
+{
+    const hy_tensor x = vector(10), index = vector(4, HY_INT64), y = vector(4);
+    const int64_t bad[] = {1, 2, 30, 4};
+    hy_stream *second;
+    ASSERT_EQ(hy_stream_create(device, &second), HY_OK);
+    ASSERT_EQ(hy_fill(device, 1, &x), HY_OK);
+    ASSERT_EQ(hy_transfer(device, index.data, nullptr, bad, sizeof bad), HY_OK);
+    ASSERT_EQ(hy_gather(device, &x, 0, &index, &y), HY_OK);
+    EXPECT_EQ(hy_stream_destroy(device, second), HY_OK) << hy_last_error();
+    EXPECT_EQ(hy_synchronize(device), HY_OUT_OF_RANGE);
+    EXPECT_STREQ(hy_last_error(), "Gather: the index at place 2 is out of range");
+    EXPECT_EQ(hy_synchronize(device), HY_OK) << "once is enough";
+}
+
+/// A kernel's fault is the device's end. Whoever meets it says that it came before, and which operation was the last one then.
+TEST_F(Cuda, AFaultIsSaidToBeOfEarlierWork)
+{
+    HY_EMULATOR_ONLY();
+    void *library = dlopen(HY_CUDA_EMULATED, RTLD_NOW | RTLD_NOLOAD);
+    ASSERT_NE(library, nullptr);
+    const auto plan_fault = reinterpret_cast<void (*)(int)>(dlsym(library, "simt_plan_fault"));
+    ASSERT_NE(plan_fault, nullptr);
+    const hy_tensor x = vector(100), y = vector(100);
+    for (int error : {700, 719}) {
+        plan_fault(error);
+        EXPECT_EQ(hy_fill(device, 1, &x), HY_OK);
+        EXPECT_EQ(hy_unary(device, HY_UNARY_square, 0, &x, &y), HY_OK);
+        EXPECT_EQ(hy_synchronize(device), HY_INTERNAL);
+        const std::string waited = hy_last_error();
+        EXPECT_NE(waited.find("Synchronize: CUDA device 0 failed"), std::string::npos) << waited;
+        EXPECT_NE(waited.find("asked before, the last of it square; HYBRID_CUDA_SYNC=1 finds the operation"), std::string::npos) << waited;
+        EXPECT_EQ(hy_binary(device, HY_BINARY_add, &x, &x, &y), HY_INTERNAL);
+        const std::string launched = hy_last_error();
+        EXPECT_NE(launched.find("add: CUDA device 0 failed"), std::string::npos) << launched;
+        EXPECT_NE(launched.find("the last of it square"), std::string::npos) << launched;
+        plan_fault(0);
+    }
+    ASSERT_EQ(hy_fill(device, 2, &x), HY_OK) << hy_last_error();
+    for (float v : read(x)) ASSERT_EQ(v, 2);
+    dlclose(library);
+}
+
 TEST_F(Cuda, TransfersComeBackAsTheyWent)
 {
     std::vector<float> values(777), back(777);
@@ -269,6 +364,31 @@ protected:
             ::testing::ExitedWithCode(0), part);
     }
 };
+
+/// In a process of its own, since the environment is read once: the call itself fails, not a later one.
+TEST_F(Loading, SynchronousCallsTellTheirOwnErrors)
+{
+    EXPECT_EXIT(
+        {
+            setenv("HYBRID_CUDA_SYNC", "1", 1);
+            hy_device *d = gpu_device();
+            hy_tensor t[3] = {};
+            for (int i = 0; i < 3; i++) {
+                t[i].device = d;
+                t[i].dtype = i == 1 ? HY_INT64 : HY_FLOAT32;
+                t[i].ndim = 1;
+                t[i].shape[0] = 4;
+                t[i].strides[0] = 1;
+                if (hy_alloc(d, 32, &t[i].data) != HY_OK) exit(2);
+            }
+            hy_fill(d, 0, &t[0]);
+            hy_fill(d, 9, &t[1]);
+            const hy_status status = hy_gather(d, &t[0], 0, &t[1], &t[2]);
+            fprintf(stderr, "%s\n", hy_last_error());
+            exit(status == HY_OUT_OF_RANGE && hy_synchronize(d) == HY_OK ? 0 : 1);
+        },
+        ::testing::ExitedWithCode(0), "Gather: the index at place 0 is out of range");
+}
 
 TEST_F(Loading, AMissingFileIsNamed) { fails_with("/nowhere/libhybrid_cuda.so", "/nowhere/libhybrid_cuda.so: cannot open shared object file"); }
 TEST_F(Loading, AForeignFileIsNamed) { fails_with("libm.so.6", "libm.so.6: this is no library of Hybrid's"); }

@@ -22,6 +22,10 @@ hy_status hy_stream_destroy(hy_device *device, hy_stream *stream)
     HY_CALL("stream_destroy", NULL);
     HY_TRY(hy_check_pointer(&call, "stream", stream));
     if (stream == device->stream) return hy_refuse(&call, HY_BAD_ARGUMENT, "the stream is the device's current one, expected another");
+    if (!device->backend.stream_destroy) return hy_refuse_unsupported(&call);
+    if (hy_allocator_pool(device->allocator))
+        return hy_refuse(&call, HY_BAD_ARGUMENT, "the device is being captured into a graph, expected GraphEnd first: destroying a stream waits for it");
+    device->backend.stream_join(device, stream); /* blocks that were freed on it are the current stream's from here on */
     hy_allocator_forget_stream(device->allocator, stream);
     HY_DISPATCH(stream_destroy, stream);
 }

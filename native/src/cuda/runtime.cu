@@ -1,6 +1,7 @@
 /* Devices, memory, transfers and errors. */
 #include "cuda/runtime.cuh"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,18 +24,35 @@ static const struct {
     {"OneHot", "the index"},           {"CrossEntropy", "the label"}, {"MaxPool2dBackward", "the index"},
 };
 
-void hy_cuda_use(hy_device *device)
+/* Every time: code that is not Hybrid's may have made another device the thread's own. Where it is already, that is a comparison. */
+void hy_cuda_use(hy_device *device) { cudaSetDevice(device->info.index); }
+
+/* Whether an error is that of a kernel or copy which was asked for earlier: any call may return it, and all later ones do. */
+static bool is_late(cudaError_t error)
 {
-    static thread_local int current = -1;
-    if (current == device->info.index) return;
-    current = device->info.index;
-    cudaSetDevice(current);
+    switch (error) {
+    case cudaErrorECCUncorrectable:
+    case cudaErrorIllegalAddress:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorAssert:
+    case cudaErrorHardwareStackError:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorLaunchFailure: return true;
+    default: return false;
+    }
 }
 
 hy_status hy_cuda_check(hy_device *device, const char *name, cudaError_t error)
 {
     if (error == cudaSuccess) return HY_OK;
     cudaGetLastError(); /* a failed call leaves it behind for the next one */
+    if (is_late(error))
+        return hy_cuda_fail(HY_INTERNAL, "%s: CUDA device %d failed (%s: %s) in work that was asked before, the last of it %s%s; it is of no more use to this process",
+                            name, device->info.index, cudaGetErrorName(error), cudaGetErrorString(error), hy_cuda(device)->last,
+                            synchronous ? "" : "; HYBRID_CUDA_SYNC=1 finds the operation");
     if (error == cudaErrorMemoryAllocation) return hy_cuda_fail(HY_OUT_OF_MEMORY, "%s: CUDA device %d is out of memory", name, device->info.index);
     return hy_cuda_fail(HY_INTERNAL, "%s: CUDA device %d failed (%s: %s)", name, device->info.index, cudaGetErrorName(error), cudaGetErrorString(error));
 }
@@ -42,12 +60,7 @@ hy_status hy_cuda_check(hy_device *device, const char *name, cudaError_t error)
 hy_status hy_cuda_waited(hy_device *device, const char *name, cudaError_t error)
 {
     hy_cuda_device *d = hy_cuda(device);
-    if (error != cudaSuccess) {
-        cudaGetLastError();
-        return hy_cuda_fail(HY_INTERNAL, "%s: CUDA device %d failed (%s: %s) in work that was asked before, the last of it %s%s", name, device->info.index,
-                            cudaGetErrorName(error), cudaGetErrorString(error), d->last,
-                            synchronous ? "" : "; HYBRID_CUDA_SYNC=1 finds the operation");
-    }
+    HY_CUDA_TRY(hy_cuda_check(device, name, error));
     const hy_cuda_flag flag = *(volatile hy_cuda_flag *)d->flag;
     if (flag == NO_FAULT) return HY_OK;
     *(volatile hy_cuda_flag *)d->flag = NO_FAULT;
@@ -58,14 +71,13 @@ hy_status hy_cuda_waited(hy_device *device, const char *name, cudaError_t error)
 
 hy_status hy_cuda_launched(hy_device *device, const char *name, cudaError_t error)
 {
-    hy_cuda(device)->last = name;
     HY_CUDA_TRY(hy_cuda_check(device, name, error));
+    hy_cuda(device)->last = name;
     if (!synchronous || hy_cuda(device)->capturing) return HY_OK;
     return hy_cuda_waited(device, name, cudaStreamSynchronize(hy_cuda_stream(device)));
 }
 
-/* Nothing may wait while a graph is recorded: it would end the recording. */
-static hy_status may_wait(hy_device *device, const char *name)
+hy_status hy_cuda_may_wait(hy_device *device, const char *name)
 {
     if (!hy_cuda(device)->capturing) return HY_OK;
     return hy_cuda_fail(HY_BAD_ARGUMENT, "%s: CUDA device %d is being captured into a graph, expected no reading from it or waiting for it until GraphEnd",
@@ -96,9 +108,12 @@ static hy_status host_alloc(hy_device *device, int64_t bytes, void **data)
     return hy_cuda_check(device, "HostAlloc", cudaHostAlloc(data, (size_t)bytes, cudaHostAllocPortable | cudaHostAllocMapped));
 }
 
+/* cudaFreeHost does not promise to wait for the copies that use the memory. */
 static hy_status host_free(hy_device *device, void *data)
 {
+    HY_CUDA_TRY(hy_cuda_may_wait(device, "HostFree"));
     hy_cuda_use(device);
+    HY_CUDA_TRY(hy_cuda_check(device, "HostFree", cudaDeviceSynchronize()));
     return hy_cuda_check(device, "HostFree", cudaFreeHost(data));
 }
 
@@ -106,7 +121,7 @@ static hy_status host_free(hy_device *device, void *data)
 
 static hy_status synchronize(hy_device *device)
 {
-    HY_CUDA_TRY(may_wait(device, "Synchronize"));
+    HY_CUDA_TRY(hy_cuda_may_wait(device, "Synchronize"));
     hy_cuda_use(device);
     return hy_cuda_waited(device, "Synchronize", cudaDeviceSynchronize());
 }
@@ -116,20 +131,32 @@ static bool is_cuda(const hy_device *device) { return device && device->info.kin
 /* From pageable memory CUDA copies to a buffer of its own before it returns; from pinned memory only when the stream comes to it. */
 static hy_status transfer_host(hy_device *device, void *to, const void *from, int64_t bytes, bool to_host)
 {
-    HY_CUDA_TRY(may_wait(device, "Transfer"));
+    HY_CUDA_TRY(hy_cuda_may_wait(device, "Transfer"));
     hy_cuda_use(device);
     const cudaStream_t stream = hy_cuda_stream(device);
     HY_CUDA_TRY(hy_cuda_check(device, "Transfer", cudaMemcpyAsync(to, from, (size_t)bytes, to_host ? cudaMemcpyDeviceToHost : cudaMemcpyHostToDevice, stream)));
     return hy_cuda_waited(device, "Transfer", cudaStreamSynchronize(stream));
 }
 
+/* The devices' events for one stream to wait for another: between recording and waiting, nobody else may record. */
+static pthread_mutex_t order_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* A stream that is gone has no work left to wait for; the errors of others show where they are waited for. */
+void hy_cuda_stream_join(hy_device *device, hy_stream *stream)
+{
+    hy_cuda_use(device);
+    const cudaEvent_t order = hy_cuda(device)->order;
+    pthread_mutex_lock(&order_lock);
+    if (cudaEventRecord(order, reinterpret_cast<cudaStream_t>(stream)) != cudaSuccess || cudaStreamWaitEvent(hy_cuda_stream(device), order, 0) != cudaSuccess)
+        cudaGetLastError();
+    pthread_mutex_unlock(&order_lock);
+}
+
 /* On the receiver's stream, between what the sender's stream holds so far and what comes to it next. */
-static hy_status transfer_peer(hy_device *to_device, void *to, hy_device *from_device, const void *from, int64_t bytes)
+static hy_status copy_between(hy_device *to_device, void *to, hy_device *from_device, const void *from, int64_t bytes)
 {
     const int receiver = to_device->info.index, sender = from_device->info.index;
     hy_cuda_device *r = hy_cuda(to_device), *s = hy_cuda(from_device);
-    HY_CUDA_TRY(may_wait(to_device, "Transfer"));
-    HY_CUDA_TRY(may_wait(from_device, "Transfer"));
     hy_cuda_use(from_device);
     HY_CUDA_TRY(hy_cuda_check(from_device, "Transfer", cudaEventRecord(s->order, hy_cuda_stream(from_device))));
     hy_cuda_use(to_device);
@@ -138,6 +165,16 @@ static hy_status transfer_peer(hy_device *to_device, void *to, hy_device *from_d
     HY_CUDA_TRY(hy_cuda_check(to_device, "Transfer", cudaEventRecord(r->order, hy_cuda_stream(to_device))));
     hy_cuda_use(from_device);
     return hy_cuda_check(from_device, "Transfer", cudaStreamWaitEvent(hy_cuda_stream(from_device), r->order, 0));
+}
+
+static hy_status transfer_peer(hy_device *to_device, void *to, hy_device *from_device, const void *from, int64_t bytes)
+{
+    HY_CUDA_TRY(hy_cuda_may_wait(to_device, "Transfer"));
+    HY_CUDA_TRY(hy_cuda_may_wait(from_device, "Transfer"));
+    pthread_mutex_lock(&order_lock);
+    const hy_status status = copy_between(to_device, to, from_device, from, bytes);
+    pthread_mutex_unlock(&order_lock);
+    return status;
 }
 
 static hy_status transfer(hy_device *to_device, void *to, hy_device *from_device, const void *from, int64_t bytes)
@@ -158,6 +195,8 @@ static hy_status transfer_async(hy_device *device, void *to, const void *from, i
 
 /* ---- devices ---- */
 
+enum { MAX_DEVICES = 64, LEAST_CAPABILITY = 75 };
+
 static int device_count;
 
 EXPORT hy_status hy_cuda_open(const hy_cuda_core *core, int32_t *count)
@@ -173,6 +212,7 @@ EXPORT hy_status hy_cuda_open(const hy_cuda_core *core, int32_t *count)
                                          "nvidia-driver, elsewhere from nvidia.com/drivers (nvidia-smi shows what is there)");
     if (error == cudaErrorNoDevice || (error == cudaSuccess && device_count == 0)) return core->fail(HY_BAD_DEVICE, "the driver finds no NVIDIA GPU");
     if (error != cudaSuccess) return core->fail(HY_BAD_DEVICE, "the driver fails (%s: %s)", cudaGetErrorName(error), cudaGetErrorString(error));
+    if (device_count > MAX_DEVICES) device_count = MAX_DEVICES;
     *count = device_count;
     return HY_OK;
 }
@@ -192,12 +232,21 @@ static void describe(hy_cuda_device *d, const cudaDeviceProp &p, int index)
     d->shared_bytes = (int64_t)p.sharedMemPerBlockOptin;
 }
 
-/* Lets devices read one another's memory where the machine can: peer copies then do not go through the host. */
+/* Lets a device and those that were started before it read one another's memory where the machine can: peer copies then do not go through the host. Only
+ * those, because access to a device costs memory on it. */
 static void enable_peers(int index)
 {
+    static bool started[MAX_DEVICES]; /* the core starts one device at a time */
+    started[index] = true;
     for (int peer = 0; peer < device_count; peer++) {
-        int can = 0;
-        if (peer != index && cudaDeviceCanAccessPeer(&can, index, peer) == cudaSuccess && can) cudaDeviceEnablePeerAccess(peer, 0);
+        if (peer == index || !started[peer]) continue;
+        for (int way = 0; way < 2; way++) {
+            const int from = way ? peer : index, to = way ? index : peer;
+            int can = 0;
+            if (cudaDeviceCanAccessPeer(&can, from, to) != cudaSuccess || !can) continue;
+            cudaSetDevice(from);
+            cudaDeviceEnablePeerAccess(to, 0);
+        }
     }
     cudaGetLastError(); /* "enabled already", say */
 }
@@ -209,9 +258,15 @@ EXPORT hy_status hy_cuda_start(int32_t index, hy_device **device)
     hy_device *base = &d->device;
     base->info.index = index;
     cudaDeviceProp properties;
+    d->last = "DeviceGet";
     hy_status status = hy_cuda_check(base, "DeviceGet", cudaGetDeviceProperties(&properties, index));
     if (status == HY_OK) {
         describe(d, properties, index);
+        if (d->capability < LEAST_CAPABILITY)
+            status = hy_cuda_fail(HY_BAD_DEVICE, "DeviceGet: CUDA device %d, %s, has compute capability %d.%d, expected %d.%d or newer", index, base->info.name,
+                                  properties.major, properties.minor, LEAST_CAPABILITY / 10, LEAST_CAPABILITY % 10);
+    }
+    if (status == HY_OK) {
         hy_cuda_use(base);
         status = hy_cuda_check(base, "DeviceGet", cudaStreamCreateWithFlags(&d->own, cudaStreamNonBlocking));
     }
@@ -223,7 +278,6 @@ EXPORT hy_status hy_cuda_start(int32_t index, hy_device **device)
         return status;
     }
     *d->flag = NO_FAULT;
-    d->last = "DeviceGet";
     base->stream = reinterpret_cast<hy_stream *>(d->own);
     enable_peers(index);
     hy_backend *b = &base->backend;

@@ -39,7 +39,7 @@ typedef unsigned long long hy_cuda_flag; /* fault << 56 | place; all ones where 
 struct hy_cuda_device {
     hy_device device; /* first, so that a pointer to one is a pointer to the other */
     cudaStream_t own;
-    cudaEvent_t order;     /* for stream_join */
+    cudaEvent_t order;     /* for one stream to wait for another; behind a lock */
     hy_cuda_flag *flag;    /* in pinned memory, where the host reads it */
     const char *last;      /* the operation that was launched last */
     bool capturing;
@@ -59,7 +59,7 @@ extern const hy_cuda_core *hy_cuda_host;
 /** Makes the device the calling thread's. */
 void hy_cuda_use(hy_device *device);
 
-/** HY_OK, or `error` as a status whose message begins with the operation's name. */
+/** HY_OK, or `error` as a status whose message begins with the operation's name and says so where the error is an earlier one's. */
 hy_status hy_cuda_check(hy_device *device, const char *name, cudaError_t error);
 
 /** After a launch: its error, and with HYBRID_CUDA_SYNC=1 that of its work. */
@@ -67,6 +67,12 @@ hy_status hy_cuda_launched(hy_device *device, const char *name, cudaError_t erro
 
 /** After waiting: the device's error, or what a kernel reported. */
 hy_status hy_cuda_waited(hy_device *device, const char *name, cudaError_t error);
+
+/** Refuses while a graph is recorded: nothing may wait then, it would end the recording. */
+hy_status hy_cuda_may_wait(hy_device *device, const char *name);
+
+/** The current stream waits for what `stream` holds. */
+void hy_cuda_stream_join(hy_device *device, hy_stream *stream);
 
 template <typename T>
 struct hy_identity {

@@ -38,6 +38,7 @@ std::map<const void *, int> dynamic_limits;
 size_t allocated = 0;
 cudaError_t last = cudaSuccess, sticky = cudaSuccess; // a fault of a kernel stays, as on a card
 std::string fault;
+cudaError_t planned = cudaSuccess; // the next launch's fault, if a test asks for one
 
 cudaError_t failed(cudaError_t e)
 {
@@ -293,6 +294,7 @@ const char *cudaGetErrorString(cudaError_t error)
     case cudaSuccess: return "no error";
     case cudaErrorMemoryAllocation: return "out of memory";
     case cudaErrorInvalidConfiguration: return "invalid configuration argument";
+    case cudaErrorIllegalAddress:
     case cudaErrorLaunchFailure: return fault.c_str();
     case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
     default: return "invalid argument";
@@ -325,9 +327,23 @@ cudaError_t simt_launch(const void *kernel, dim3 grid, dim3 block, size_t shared
         return failed(cudaErrorInvalidConfiguration);
     return enqueue(stream, [=] {
         if (sticky != cudaSuccess) return;
+        if (planned != cudaSuccess) {
+            fault = "planned by a test";
+            sticky = planned;
+            planned = cudaSuccess;
+            return;
+        }
         fault = simt::run_grid({grid.x, grid.y, grid.z}, {block.x, block.y, block.z}, shared, body);
         if (fault.empty()) return;
         fprintf(stderr, "emulated launch failed: %s\n", fault.c_str());
         sticky = cudaErrorLaunchFailure;
     });
+}
+
+/// For tests: the next launch that runs fails so, and everything after it; 0 mends the device, which on a card nothing does.
+extern "C" __attribute__((visibility("default"))) void simt_plan_fault(int error)
+{
+    LOCKED;
+    planned = (cudaError_t)error;
+    if (error == 0) sticky = last = cudaSuccess;
 }
