@@ -22,7 +22,7 @@ carry() {
   rm -rf $carried && mkdir -p $carried
   tar -C /usr/src -czf $carried/googletest.tar.gz googletest
   dotnet publish tests/Hybrid.Tests -c Release -r linux-x64 --self-contained -p:Runner=true --artifacts-path "$PWD/$out/artifacts" -v quiet --nologo
-  tar -C $out/artifacts/publish/Hybrid.Tests -cJf $carried/managed.tar.xz .
+  tar -C $out/artifacts/publish/Hybrid.Tests/release_linux-x64 -cJf $carried/managed.tar.xz .
   du -h $carried/*
 }
 
@@ -88,7 +88,7 @@ managed() {
   rm -rf $out/managed && mkdir -p $out/managed
   tar -C $out/managed -xJf $carried/managed.tar.xz
   cp $native/native/libhybrid.so $out/managed/ # that of this build
-  (cd $out/managed && HYBRID_DEVICE=cuda HYBRID_CUDA_LIBRARY=$library ./Hybrid.Tests --no-progress --no-ansi)
+  (cd $out/managed && HYBRID_DEVICE=cuda HYBRID_CUDA_SYNC=1 HYBRID_CUDA_LIBRARY=$library ./Hybrid.Tests --progress off --no-ansi)
 }
 
 # The tools make kernels many times slower: each gets a while, and what it has not found by then it has not found.

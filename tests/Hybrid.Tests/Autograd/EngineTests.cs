@@ -7,6 +7,7 @@ public class EngineTests
     static Tensor Sum(Tensor x) => x.SumToShape(default);
 
     [Test]
+    [OfTheProcessor]
     public void TheDesignsExampleGives36()
     {
         var x = Tensor.From([2f], requiresGrad: true);
@@ -244,6 +245,7 @@ public class EngineTests
     }
 
     [Test]
+    [OfTheProcessor]
     public void GradientsDoNotFlowThroughIntegers()
     {
         var x = Leaf(1.5);

@@ -29,6 +29,7 @@ public class NumericsTests
 
     /// <summary>GPUs alone take products in tf32: the processor's keep their bits.</summary>
     [Test]
+    [OfTheProcessor]
     public void TheProcessorKeepsFloat32WhateverGpusMay()
     {
         Tensor a = Tensor.Randn(33, 70), b = Tensor.Randn(70, 20);

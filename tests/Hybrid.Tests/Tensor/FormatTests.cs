@@ -1,5 +1,6 @@
 namespace Hybrid.Tests;
 
+[OfTheProcessor]
 public class FormatTests
 {
     [Test]

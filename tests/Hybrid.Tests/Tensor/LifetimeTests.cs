@@ -234,6 +234,7 @@ public class LifetimeTests
     }
 
     [Test]
+    [OfTheProcessor]
     public void TensorsThatNobodyHoldsAreReclaimedWhenMemoryIsShort()
     {
         var device = Device.Cpu;

@@ -55,6 +55,7 @@ public class LowPrecisionTests
     });
 
     [Test]
+    [OfTheProcessor]
     public void Prints() => Assert.Multiple(() =>
     {
         Assert.That(Tensor.From([1f, 2.5f]).To(DType.BFloat16).ToString(), Is.EqualTo("tensor([1.0000, 2.5000], dtype=bfloat16)"));
