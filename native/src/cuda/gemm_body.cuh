@@ -135,7 +135,7 @@ __device__ __forceinline__ void hy_gemm_fill_depth(hy_gemm_tables<P> *tables, co
 }
 
 template <typename P>
-__global__ void __launch_bounds__(P::THREADS) hy_gemm_kernel(const __grid_constant__ hy_gemm g)
+__global__ void __launch_bounds__(P::THREADS, 1) hy_gemm_kernel(const __grid_constant__ hy_gemm g)
 {
     typedef typename P::stored S;
     typedef typename P::computed C;

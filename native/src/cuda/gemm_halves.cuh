@@ -5,28 +5,7 @@
 #include "cuda/gemm_body.cuh"
 
 static __device__ __forceinline__ void hy_mma(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2], __half) { hy_mma_f16(c, a, b); }
-static __device__ __forceinline__ void hy_mma(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2], __nv_bfloat16)
-{
-#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
-    hy_mma_bf16(c, a, b);
-#else /* sm_75 multiplies no bfloat16: by float32, each part of a fragment fetched from the lane that holds it */
-    const int lane = (int)threadIdx.x % 32;
-    for (int s = 0; s < 4; s++) { /* the lanes with k 2s, 2s + 1, 2s + 8 and 2s + 9 */
-        unsigned x[4], y[2][2];
-#pragma unroll
-        for (int i = 0; i < 4; i++) x[i] = __shfl_sync(0xffffffff, a[i], lane / 4 * 4 + s);
-#pragma unroll
-        for (int i = 0; i < 4; i++) y[i / 2][i % 2] = __shfl_sync(0xffffffff, b[i % 2], (lane % 4 * 2 + i / 2) * 4 + s);
-#pragma unroll
-        for (int i = 0; i < 8; i++) {
-            const unsigned u = x[i / 4 + 2 * (i % 2)], v = y[i / 2 % 2][i % 2];
-            float &sum = c[i / 2];
-            sum += __uint_as_float(u << 16) * __uint_as_float(v << 16);
-            sum += __uint_as_float(u & 0xffff0000) * __uint_as_float(v & 0xffff0000);
-        }
-    }
-#endif
-}
+static __device__ __forceinline__ void hy_mma(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2], __nv_bfloat16) { hy_mma_bf16(c, a, b); }
 
 /** A warp computes (TILE / 2) x 32 sums. A_OUTER and B_OUTER: the operand is read along m or n, and its tile transposed by ldmatrix. */
 template <typename T, int TILE, bool A_OUTER, bool B_OUTER>

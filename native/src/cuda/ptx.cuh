@@ -16,6 +16,8 @@
 
 #include <cuda_runtime.h>
 
+#include "cuda/mma_float32.cuh"
+
 /** Declares a variable in shared memory: HY_SHARED(float, tile, [32][33]). */
 #define HY_SHARED(type, name, extents) __shared__ type name extents
 
@@ -35,7 +37,14 @@ cudaError_t hy_launch_kernel(void (*kernel)(P...), dim3 grid, dim3 block, void *
 
 HY_PTX unsigned hy_shared_address(const void *p) { return (unsigned)__cvta_generic_to_shared(p); }
 
-/* ---- cp.async: 16 or 4 bytes to shared memory past the registers; `bytes` of them from memory and zeros after. Before sm_80, a plain copy. ---- */
+/* ---- cp.async: 16 or 4 bytes to shared memory past the registers; `bytes` of them, an even number, from memory and zeros after. Before sm_80,
+   a plain copy. ---- */
+
+HY_PTX unsigned hy_word_of(const void *global, int word, int bytes)
+{
+    if (bytes >= 4 * word + 4) return reinterpret_cast<const unsigned *>(global)[word];
+    return bytes > 4 * word ? reinterpret_cast<const unsigned short *>(global)[2 * word] : 0;
+}
 
 HY_PTX void hy_cp_async16(void *shared, const void *global, int bytes)
 {
@@ -44,8 +53,10 @@ HY_PTX void hy_cp_async16(void *shared, const void *global, int bytes)
 #else
     uint4 v = make_uint4(0, 0, 0, 0);
     if (bytes == 16) v = *reinterpret_cast<const uint4 *>(global);
-    else
-        for (int i = 0; i < bytes; i++) reinterpret_cast<unsigned char *>(&v)[i] = reinterpret_cast<const unsigned char *>(global)[i];
+    else { /* word by word, so that v stays in registers */
+        v.x = hy_word_of(global, 0, bytes), v.y = hy_word_of(global, 1, bytes), v.z = hy_word_of(global, 2, bytes);
+        v.w = hy_word_of(global, 3, bytes);
+    }
     *reinterpret_cast<uint4 *>(shared) = v;
 #endif
 }
@@ -109,7 +120,7 @@ HY_PTX void hy_ldmatrix2_trans(unsigned (&d)[2], const void *row)
                  : "memory");
 }
 
-/* ---- mma: c += a · b. bfloat16 and tf32 need sm_80: a kernel of theirs is not launched on less. ---- */
+/* ---- mma: c += a · b. tf32 needs sm_80: a kernel of it is not launched on less. ---- */
 
 HY_PTX void hy_mma_f16(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2])
 {
@@ -132,7 +143,7 @@ HY_PTX void hy_mma_bf16(float (&c)[4], const unsigned (&a)[4], const unsigned (&
                  : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 #else
-    __trap();
+    hy_mma_bf16_by_float32(c, a, b); /* correct, but slow */
 #endif
 }
 

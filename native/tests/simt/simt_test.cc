@@ -194,6 +194,7 @@ void expect_product(Multiply multiply)
 
 TEST(Simt, MultipliesHalves) { expect_product<__half>([](auto &c, auto &a, auto &b) { hy_mma_f16(c, a, b); }); }
 TEST(Simt, MultipliesBfloat16) { expect_product<__nv_bfloat16>([](auto &c, auto &a, auto &b) { hy_mma_bf16(c, a, b); }); }
+TEST(Simt, MultipliesBfloat16ByFloat32) { expect_product<__nv_bfloat16>([](auto &c, auto &a, auto &b) { hy_mma_bf16_by_float32(c, a, b); }); }
 
 TEST(Simt, MultipliesTf32)
 {

@@ -4,6 +4,7 @@
 
 #include <cuda_runtime.h>
 
+#include "cuda/mma_float32.cuh"
 #include "cuda_bf16.h"
 #include "cuda_fp16.h"
 
