@@ -426,6 +426,16 @@ public static unsafe partial class Native
     public static void SetFloat32MatmulPrecision(HyFloat32Precision precision) =>
         Status.Check(NativeMethods.hy_set_float32_matmul_precision((int)precision));
 
+    /// <summary>0 unless <see cref="Native.SetDeterministic"/> was given something else last.</summary>
+    public static int GetDeterministic() =>
+        NativeMethods.hy_get_deterministic();
+
+    /// <summary>Sets, for the whole process, whether only kernels run whose sums have one order: PyTorch's use_deterministic_algorithms. All of Hybrid's own have, on every device, and none joins sums by atomic operations: the same call on the same device gives the same bits, whatever this says. What it governs is the choice of kernels by measuring: not 0 keeps cuBLAS out of products on GPUs, so that their bits do not depend on what was measured, or on which cuBLAS is installed.</summary>
+    /// <param name="deterministic">not 0 for fixed orders alone</param>
+    /// <remarks>Throws for <see cref="HyStatus.Ok"/>.</remarks>
+    public static void SetDeterministic(int deterministic) =>
+        Status.Check(NativeMethods.hy_set_deterministic(deterministic));
+
     /// <summary>y = activation(a · b (+ bias)), over the last two axes. Transposed operands are views with swapped strides: nothing is copied.</summary>
     /// <param name="device">the device</param>
     /// <param name="a">[..., M, K], floating; leading axes broadcast</param>
@@ -484,7 +494,7 @@ public static unsafe partial class Native
     public static string TuningPath(HyDevice* device) =>
         Utf8.Read(NativeMethods.hy_tuning_path(device));
 
-    /// <summary>Reads a table, which replaces the device's. Text, a line for each shape behind a header: hybrid tuning 1 cpu NAME isa NAME threads COUNT forward float32 N8 C64 H56 W56 K64 R3 S3 s1,1 p1,1 d1,1 g1 winograd4 with the pass, stride, padding, dilation, groups and way. <c>threads</c> says how many measured it and is not compared.</summary>
+    /// <summary>Reads a table, which replaces the device's. Text, a line for each shape behind a header: hybrid tuning 1 cpu NAME isa NAME threads COUNT forward float32 N8 C64 H56 W56 K64 R3 S3 s1,1 p1,1 d1,1 g1 winograd4 with the pass, stride, padding, dilation, groups and way. <c>threads</c> says how many measured it and is not compared. A GPU's: hybrid tuning 1 gpu NAME isa NAME matmul bfloat16 B1 M512 N512 K64 a0 b1 y0 s0 t0 cublas with the batch, the extents, 1 for each of a, b and y whose columns are contiguous instead of its rows, 1 for bias or activation that follow the sums in a kernel of their own, 1 for tf32, and the way: "hybrid" or "cublas".</summary>
     /// <param name="device">the device</param>
     /// <param name="path">the file; NULL for an empty table</param>
     /// <remarks>Throws for <see cref="HyStatus.BadArgument"/> when the file cannot be read, is no table of this device, or names a way that does not serve: the message says which line, and the device's table is what it was; <see cref="HyStatus.Unsupported"/> on a device that leaves no choice.</remarks>

@@ -183,6 +183,12 @@ internal static unsafe partial class NativeMethods
     internal static partial int hy_set_float32_matmul_precision(int precision);
 
     [LibraryImport("hybrid")]
+    internal static partial int hy_get_deterministic();
+
+    [LibraryImport("hybrid")]
+    internal static partial int hy_set_deterministic(int deterministic);
+
+    [LibraryImport("hybrid")]
     internal static partial int hy_matmul(HyDevice* device, HyTensor* a, HyTensor* b, HyTensor* bias, int activation, HyTensor* y);
 
     [LibraryImport("hybrid")]

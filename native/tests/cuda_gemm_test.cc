@@ -148,6 +148,8 @@ TEST_P(CudaGemm, ConvolutionsReadVectors)
         {3, 32, 4, 4, 40, 1, 1, {{1, 1}, {0, 0}, {1, 1}, 1, HY_NO_ACTIVATION, 1}},
         {1, 16, 7, 8, 32, 3, 3, {{1, 1}, {0, 0}, {1, 1}, 2, kRelu, 1}},
         {2, 8, 9, 9, 8, 1, 1, {{2, 2}, {0, 0}, {1, 1}, 1, HY_NO_ACTIVATION, 1}},   // phases without a tap
+        {2, 8, 8, 12, 16, 2, 3, {{2, 3}, {0, 0}, {1, 1}, 2, kRelu, 1}},            // each place under one window
+        {2, 8, 9, 12, 16, 2, 3, {{2, 3}, {0, 0}, {1, 1}, 1, kRelu, 1}},            // a row under none
         {2, 32, 9, 11, 32, 3, 3, {{1, 1}, {1, 1}, {1, 1}, 32, kRelu, 1}},          // depthwise
         {2, 16, 8, 7, 32, 3, 3, {{2, 1}, {1, 1}, {1, 2}, 16, HY_ACTIVATION(HY_UNARY_relu), 1}},
         {4, 8, 24, 24, 8, 3, 3, {{1, 1}, {1, 1}, {1, 1}, 1, HY_NO_ACTIVATION, 1}}, // gradients of the weight in several runs

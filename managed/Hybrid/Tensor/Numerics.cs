@@ -40,4 +40,15 @@ public static class Numerics
         get => (Float32Precision)Native.GetFloat32MatmulPrecision();
         set => Native.SetFloat32MatmulPrecision((HyFloat32Precision)value);
     }
+
+    /// <summary>Whether only kernels run whose sums have one order, for the whole process; false by default. PyTorch's
+    /// <c>use_deterministic_algorithms</c>.</summary>
+    /// <remarks>All of Hybrid's own kernels have, on every device: the same call on the same device gives the same bits, whatever this says. It
+    /// governs the choice of kernels by measuring: set, it keeps cuBLAS out of matrix products on GPUs, so that their bits do not depend on what was
+    /// measured, or on which cuBLAS is installed.</remarks>
+    public static bool Deterministic
+    {
+        get => Native.GetDeterministic() != 0;
+        set => Native.SetDeterministic(value ? 1 : 0);
+    }
 }

@@ -125,7 +125,8 @@ typedef struct hy_device_info {
     int64_t memory_bytes;   /**< Memory of the device in bytes; 0 when unknown. */
     char name[64];          /**< The processor's own name, zero-terminated. */
     char isa[32];           /**< CPU: "x86-64", "avx2", "avx512", "neon" or "reference"; CUDA: "sm_90" and the like. */
-    char blas[64];          /**< The BLAS that serves plain GEMM where it is faster, with its version; "none" without one. */
+    char blas[64];          /**< The BLAS that serves plain GEMM where it is faster, with its version; "none" without one. A GPU loads cuBLAS when a
+                                 product first asks: there it is "cuBLAS where it is found", or "none" with HYBRID_CUBLAS=0. */
 } hy_device_info;
 
 /** Finds a device.
@@ -578,6 +579,18 @@ HY_API int32_t hy_get_float32_matmul_precision(void);
  */
 HY_API hy_status hy_set_float32_matmul_precision(int32_t precision);
 
+/** 0 unless hy_set_deterministic was given something else last. */
+HY_API int32_t hy_get_deterministic(void);
+
+/** Sets, for the whole process, whether only kernels run whose sums have one order: PyTorch's use_deterministic_algorithms. All of Hybrid's own have,
+ *  on every device, and none joins sums by atomic operations: the same call on the same device gives the same bits, whatever this says. What it
+ *  governs is the choice of kernels by measuring: not 0 keeps cuBLAS out of products on GPUs, so that their bits do not depend on what was measured,
+ *  or on which cuBLAS is installed.
+ *  @param deterministic  not 0 for fixed orders alone
+ *  @return HY_OK
+ */
+HY_API hy_status hy_set_deterministic(int32_t deterministic);
+
 /** y = activation(a · b (+ bias)), over the last two axes. Transposed operands are views with swapped strides: nothing is copied.
  *  @param a           [..., M, K], floating; leading axes broadcast
  *  @param b           [..., K, N]; leading axes broadcast
@@ -672,6 +685,11 @@ HY_API hy_status hy_conv2d_ways(hy_device *device, int32_t pass, const hy_conv2d
 /* $XDG_CACHE_HOME/hybrid/tuning-ISA-CPU.txt (~/.cache without XDG_CACHE_HOME; on Windows %LOCALAPPDATA%), if there is one. A file that cannot be read, is broken or was   */
 /* measured on another processor or instruction set is an error of every convolution until another table is loaded: it is never ignored.       */
 /* The results of two ways differ in the last bits, and so do those with and without a table; they never depend on the number of threads.      */
+/*                                                                                                                        */
+/* A GPU's table names the way of matrix products instead, where cuBLAS is there: its own kernel or cuBLAS, as measured when a product of at least */
+/* 2^21 multiplications first runs, which then takes some ten times as long. HYBRID_TUNE=0: nothing is measured, and what the table does not name     */
+/* goes to the own kernel; so it does while a graph is captured. What was measured is written to the file at once: to the one that                   */
+/* HYBRID_CUDA_TUNING names ("none": to none), else to tuning-ISA-GPU.txt in the same folder. Processes that write at once keep the last one's.        */
 /* ---------------------------------------------------------------------------------------------------------------------- */
 
 /** The file that the device's table is read from; "" when from none. Static storage. */
@@ -683,7 +701,13 @@ HY_API const char *hy_tuning_path(hy_device *device);
  *      isa NAME
  *      threads COUNT
  *      forward float32 N8 C64 H56 W56 K64 R3 S3 s1,1 p1,1 d1,1 g1 winograd4
- *  with the pass, stride, padding, dilation, groups and way. `threads` says how many measured it and is not compared.
+ *  with the pass, stride, padding, dilation, groups and way. `threads` says how many measured it and is not compared. A GPU's:
+ *      hybrid tuning 1
+ *      gpu NAME
+ *      isa NAME
+ *      matmul bfloat16 B1 M512 N512 K64 a0 b1 y0 s0 t0 cublas
+ *  with the batch, the extents, 1 for each of a, b and y whose columns are contiguous instead of its rows, 1 for bias or activation that follow the sums in a
+ *  kernel of their own, 1 for tf32, and the way: "hybrid" or "cublas".
  *  @param path  the file; NULL for an empty table
  *  @return HY_OK; HY_BAD_ARGUMENT when the file cannot be read, is no table of this device, or names a way that does not serve: the message says which
  *          line, and the device's table is what it was; HY_UNSUPPORTED on a device that leaves no choice

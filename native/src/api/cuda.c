@@ -12,6 +12,7 @@
 #include "core/glibc.h"
 #include "core/status.h"
 #include "core/system.h"
+#include "core/tuning.h"
 #include "cuda/plugin.h"
 
 #define LIBRARY HY_LIBRARY_FILE("hybrid_cuda")
@@ -30,7 +31,8 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static const hy_cuda_core core = {
     .abi_version = HY_ABI_VERSION, .backend_bytes = sizeof(hy_backend), .fail = hy_fail, .alloc = hy_alloc, .free = hy_free,
-    .float32_precision = hy_get_float32_matmul_precision};
+    .float32_precision = hy_get_float32_matmul_precision, .deterministic = hy_get_deterministic, .find_product = hy_tuning_find_product,
+    .remember_product = hy_tuning_remember_product};
 
 static void note(const char *path, const char *why)
 {
@@ -79,7 +81,8 @@ static hy_status start(int32_t index, hy_device **device)
     hy_status status = cuda.start(index, &d);
     if (status != HY_OK) return status;
     d->allocator = hy_allocator_create(d);
-    if (!d->allocator) return hy_fail(HY_OUT_OF_MEMORY, "DeviceGet: no memory for the allocator's tables");
+    d->tuning = hy_tuning_create();
+    if (!d->allocator || !d->tuning) return hy_fail(HY_OUT_OF_MEMORY, "DeviceGet: no memory for a device's tables");
     *device = d;
     return HY_OK;
 }

@@ -108,6 +108,16 @@ hy_status hy_set_float32_matmul_precision(int32_t wanted)
     return HY_OK;
 }
 
+static _Atomic int32_t deterministic;
+
+int32_t hy_get_deterministic(void) { return deterministic; }
+
+hy_status hy_set_deterministic(int32_t wanted)
+{
+    deterministic = wanted != 0;
+    return HY_OK;
+}
+
 hy_status hy_matmul(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias, int32_t activation, const hy_tensor *y)
 {
     HY_CALL("mat_mul", NULL);

@@ -154,11 +154,40 @@ static hy_status input_grad_phase(hy_device *device, const hy_conv2d_params *p, 
     return hy_gemm_run(device, "Conv2dInputGrad", dx->dtype, g, &batch_x, &batch_y, &batch_w, nullptr);
 }
 
+/* Whether each of the input's places is under one window: patches, and the transposed convolutions that enlarge images. */
+static bool is_tiled(const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y)
+{
+    for (int i = 0; i < 2; i++)
+        if (w->shape[2 + i] != p->stride[i] || p->dilation[i] != 1 || p->padding[i] || x->shape[2 + i] != y->shape[2 + i] * p->stride[i]) return false;
+    return true;
+}
+
+/* Then all phases are one product: dy's pixels by filters, filters by the channels' places in a window. */
+static hy_status input_grad_tiled(hy_device *device, const hy_conv2d_params *p, const hy_tensor *dy, const hy_tensor *w, const hy_tensor *dx)
+{
+    const int64_t filters = w->shape[0] / p->groups, channels = w->shape[1], rows = w->shape[2], columns = w->shape[3];
+    const int64_t *sx = dx->strides, *sw = w->strides;
+    hy_gemm g = {};
+    g.m = (uint32_t)(dy->shape[0] * dy->shape[2] * dy->shape[3]);
+    g.n = (uint32_t)(channels * rows * columns);
+    g.k = (uint32_t)filters;
+    g.a = {pixels(dy, dy->shape[2], dy->shape[3], 1, 1), hy_gemm_line(filters, dy->strides[1]), 1, 1, false, false};
+    g.b = {taps(columns, sw[3], rows, sw[2], channels, sw[1]), hy_gemm_line(filters, sw[0]), 1, 1, false, false};
+    g.y_row = pixels(dx, dy->shape[2], dy->shape[3], p->stride[0], p->stride[1]);
+    g.y_column = taps(columns, sx[3], rows, sx[2], channels, sx[1]);
+    if (channels_first(dx)) hy_gemm_channel_first(g.b.outer), hy_gemm_channel_first(g.y_column);
+    g.tf32 = hy_cuda_allows_tf32(device) && !p->exact;
+    const hy_tensor batch_x = over_groups(dx, p->groups, channels * sx[1]), batch_y = over_groups(dy, p->groups, filters * dy->strides[1]);
+    const hy_tensor batch_w = over_groups(w, p->groups, filters * sw[0]);
+    return hy_gemm_run(device, "Conv2dInputGrad", dx->dtype, g, &batch_x, &batch_y, &batch_w, nullptr);
+}
+
 static hy_status conv2d_input_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *dy, const hy_tensor *w, const hy_tensor *dx)
 {
     HY_CUDA_TRY(check_extents("Conv2dInputGrad", p, dx, w, dy));
     if (hy_numel(dx) == 0) return HY_OK;
     if (hy_is_depthwise(p, w)) return hy_depthwise_input_grad(device, p, dy, w, dx);
+    if (is_tiled(p, dx, w, dy)) return input_grad_tiled(device, p, dy, w, dx);
     for (int32_t row = 0; row < p->stride[0] && row < dx->shape[2]; row++)
         for (int32_t column = 0; column < p->stride[1] && column < dx->shape[3]; column++)
             HY_CUDA_TRY(input_grad_phase(device, p, dy, w, dx, row, column));

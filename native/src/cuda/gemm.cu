@@ -124,15 +124,18 @@ static __device__ T activate(int32_t activation, T x)
 }
 
 template <typename S>
-static __global__ void __launch_bounds__(256) gemm_finish_kernel(const __grid_constant__ hy_gemm g)
+static __global__ void __launch_bounds__(256) gemm_finish_kernel(const __grid_constant__ hy_gemm g, uint32_t blocks)
 {
     typedef typename hy_computed<S>::type C;
-    const uint64_t i = (uint64_t)blockIdx.x * 256 + threadIdx.x, plane = (uint64_t)g.m * g.n, count = plane * g.batch.count;
-    if (i >= count) return;
-    const C *sums = reinterpret_cast<const C *>(g.partial) + i;
+    const uint64_t plane = (uint64_t)g.m * g.n, count = plane * g.batch.count;
+    const uint32_t element = blockIdx.x / blocks;
+    const uint64_t i = (uint64_t)(blockIdx.x % blocks) * 256 + threadIdx.x;
+    if (i >= plane) return;
+    const C *sums = reinterpret_cast<const C *>(g.partial) + element * plane + i;
     C sum = 0;
     for (uint32_t s = 0; s < g.splits; s++) sum += sums[s * count];
-    const uint32_t element = (uint32_t)(i / plane), row = (uint32_t)(i % plane / g.n), column = (uint32_t)(i % g.n);
+    /* 64 bits take four times as long to divide */
+    const uint32_t row = plane <= UINT32_MAX ? (uint32_t)i / g.n : (uint32_t)(i / g.n), column = (uint32_t)(i - (uint64_t)row * g.n);
     int64_t offset[4];
     hy_walk_offsets(g.batch, element, offset);
     if (g.batch.data[3]) sum += (C)hy_value(reinterpret_cast<const S *>(g.batch.data[3] + offset[3])[(int64_t)column * g.bias_stride]);
@@ -141,12 +144,13 @@ static __global__ void __launch_bounds__(256) gemm_finish_kernel(const __grid_co
 }
 
 /* Sums the splits in their order, adds the bias, activates, rounds once. */
-static hy_status finish(hy_device *device, const char *name, int32_t dtype, const hy_gemm &g)
+hy_status hy_gemm_finish(hy_device *device, const char *name, int32_t dtype, const hy_gemm &g)
 {
-    const int64_t blocks = hy_ceil_div((int64_t)g.m * g.n * g.batch.count, 256);
+    const int64_t each = hy_ceil_div((int64_t)g.m * g.n, 256), blocks = each * g.batch.count; /* a block's elements are of one matrix */
     if (blocks > INT32_MAX) return hy_cuda_fail(HY_UNSUPPORTED, "%s: %lld blocks of 256 elements, expected at most 2147483647", name, (long long)blocks);
     return hy_with_floating(dtype, [&](auto type) {
-        return hy_cuda_launch(device, name, dim3((unsigned)blocks), dim3(256), 0, gemm_finish_kernel<typename decltype(type)::stored>, g);
+        return hy_cuda_launch(device, name, dim3((unsigned)blocks), dim3(256), 0, gemm_finish_kernel<typename decltype(type)::stored>, g,
+                              (uint32_t)each);
     });
 }
 
@@ -173,7 +177,7 @@ static hy_status launch(hy_device *device, const char *name, int32_t dtype, cons
     }
 }
 
-static hy_status run(hy_device *device, const char *name, int32_t dtype, hy_gemm g)
+hy_status hy_gemm_run_own(hy_device *device, const char *name, int32_t dtype, hy_gemm g)
 {
     const int64_t small_tiles = hy_ceil_div(g.m, 64) * hy_ceil_div(g.n, 64) * g.batch.count;
     const int64_t large_tiles = hy_ceil_div(g.m, 128) * hy_ceil_div(g.n, 128) * g.batch.count;
@@ -186,7 +190,7 @@ static hy_status run(hy_device *device, const char *name, int32_t dtype, hy_gemm
     const int64_t bytes = (int64_t)g.splits * g.batch.count * g.m * g.n * (dtype == HY_FLOAT64 ? 8 : 4);
     HY_CUDA_TRY(hy_cuda_scratch(device, bytes, &g.partial));
     hy_status status = launch(device, name, dtype, g, large);
-    if (status == HY_OK) status = finish(device, name, dtype, g);
+    if (status == HY_OK) status = hy_gemm_finish(device, name, dtype, g);
     hy_cuda_release(device, g.partial);
     return status;
 }
@@ -204,7 +208,7 @@ hy_status hy_gemm_run(hy_device *device, const char *name, int32_t dtype, hy_gem
         g.batch = batch;
         choose_reading(g.a, batch, 1, hy_dtype_size(dtype));
         choose_reading(g.b, batch, 2, hy_dtype_size(dtype));
-        return run(device, name, dtype, g);
+        return hy_gemm_run_fastest(device, name, dtype, g);
     });
 }
 
@@ -216,7 +220,7 @@ hy_status hy_gemm_finish_alone(hy_device *device, const char *name, hy_gemm &g, 
     g.batch = hy_plan_finish(hy_plan_walk(operands), 1);
     simplify(g.y_row);
     simplify(g.y_column);
-    return finish(device, name, result->dtype, g);
+    return hy_gemm_finish(device, name, result->dtype, g);
 }
 
 bool hy_cuda_allows_tf32(hy_device *device)

@@ -61,6 +61,13 @@ void hy_gemm_channel_first(hy_gemm_axis &axis);
 hy_status hy_gemm_run(hy_device *device, const char *name, int32_t dtype, hy_gemm &g, const hy_tensor *y, const hy_tensor *a, const hy_tensor *b,
                       const hy_tensor *bias);
 
+/** Hybrid's own kernels for a product whose axes are simplified and whose batch is set; the fastest, theirs or cuBLAS's. */
+hy_status hy_gemm_run_own(hy_device *device, const char *name, int32_t dtype, hy_gemm g);
+hy_status hy_gemm_run_fastest(hy_device *device, const char *name, int32_t dtype, const hy_gemm &g);
+
+/** Sums what g.partial holds, [split][batch][m][n], in the order of the splits into y; adds the bias, activates, rounds once. */
+hy_status hy_gemm_finish(hy_device *device, const char *name, int32_t dtype, const hy_gemm &g);
+
 /** Sums what g.partial holds, [split][m][n], in the order of the splits into `result`, whose axes g has. */
 hy_status hy_gemm_finish_alone(hy_device *device, const char *name, hy_gemm &g, const hy_tensor *result);
 

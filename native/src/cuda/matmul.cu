@@ -2,6 +2,8 @@
 #include "cuda/gemm.cuh"
 #include "cuda/slots.h"
 
+enum { MOST = INT32_MAX / 2 }; /* for an extent: 2^30 */
+
 /* The batch: t without its last two axes. */
 static hy_tensor leading(const hy_tensor *t)
 {
@@ -29,12 +31,12 @@ static hy_status matmul(hy_device *device, const hy_tensor *a, const hy_tensor *
     int64_t m = y->shape[y->ndim - 2];
     const int64_t n = y->shape[y->ndim - 1], k = a->shape[a->ndim - 1];
     if (hy_numel(y) == 0) return HY_OK;
-    if (is_one_product(a, b, y)) {
+    if (is_one_product(a, b, y) && m * hy_numel(&batch_y) <= MOST) {
         m *= hy_numel(&batch_y);
         batch_y.ndim = batch_a.ndim = batch_b.ndim = 0;
     }
     for (int64_t extent : {m, n, k})
-        if (extent > INT32_MAX / 2) return hy_cuda_fail(HY_UNSUPPORTED, "MatMul: an extent of %lld, expected at most 2^30", (long long)extent);
+        if (extent > MOST) return hy_cuda_fail(HY_UNSUPPORTED, "MatMul: an extent of %lld, expected at most 2^30", (long long)extent);
     hy_gemm g = {};
     g.m = (uint32_t)m, g.n = (uint32_t)n, g.k = (uint32_t)k;
     g.a = {hy_gemm_line(m, as[0]), hy_gemm_line(k, as[1]), 1, 1, false, false};

@@ -11,6 +11,8 @@
 extern "C" {
 #endif
 
+#include "core/tuning.h"
+
 /** What the core lends. */
 typedef struct hy_cuda_core {
     int32_t abi_version;   /* HY_ABI_VERSION */
@@ -19,6 +21,9 @@ typedef struct hy_cuda_core {
     hy_status (*alloc)(hy_device *device, int64_t bytes, void **data);           /* hy_alloc: memory for a kernel's own use, in stream order */
     hy_status (*free)(hy_device *device, void *data);
     int32_t (*float32_precision)(void);                                          /* hy_get_float32_matmul_precision */
+    int32_t (*deterministic)(void);                                              /* hy_get_deterministic */
+    hy_status (*find_product)(hy_device *device, const hy_product *p, int32_t *way);     /* hy_tuning_find_product */
+    hy_status (*remember_product)(hy_device *device, const hy_product *p, int32_t way);  /* hy_tuning_remember_product */
 } hy_cuda_core;
 
 /** Finds the machine's GPUs; touches none of them.

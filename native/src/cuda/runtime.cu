@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cuda/cublas.cuh"
 #include "cuda/slots.h"
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
@@ -226,7 +227,7 @@ static void describe(hy_cuda_device *d, const cudaDeviceProp &p, int index)
     info->memory_bytes = (int64_t)p.totalGlobalMem;
     snprintf(info->name, sizeof info->name, "%.63s", p.name);
     snprintf(info->isa, sizeof info->isa, "sm_%d%d", p.major, p.minor);
-    snprintf(info->blas, sizeof info->blas, "none");
+    snprintf(info->blas, sizeof info->blas, "%s", hy_cublas_is_allowed() ? "cuBLAS where it is found" : "none");
     d->capability = 10 * p.major + p.minor;
     d->multiprocessors = p.multiProcessorCount;
     d->shared_bytes = (int64_t)p.sharedMemPerBlockOptin;

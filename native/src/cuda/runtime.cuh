@@ -46,6 +46,8 @@ struct hy_cuda_device {
     int capability;        /* 80 for sm_80 */
     int multiprocessors;
     int64_t shared_bytes;  /* that a block may ask for */
+    void *blas;            /* cublas.cu's handle; NULL before it is asked for, and where there is none */
+    bool blas_tried;
 };
 
 static inline hy_cuda_device *hy_cuda(hy_device *device) { return reinterpret_cast<hy_cuda_device *>(device); }

@@ -253,6 +253,7 @@ const char *cudaGetErrorString(cudaError_t error);
 const char *cudaGetErrorName(cudaError_t error);
 
 cudaError_t simt_set_dynamic_limit(const void *kernel, int bytes);
+__attribute__((visibility("default"))) // for fake_cublas.cc
 cudaError_t simt_launch(const void *kernel, dim3 grid, dim3 block, size_t shared, cudaStream_t stream, std::function<void()> body);
 
 template <typename... P>

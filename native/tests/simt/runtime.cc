@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <vector>
@@ -23,7 +24,7 @@ struct simt_stream {
 struct simt_event {
     simt_stream *stream = nullptr;
     size_t position = 0;
-    double time = 0;
+    std::shared_ptr<double> time; // when the stream came to it
 };
 
 namespace {
@@ -206,8 +207,10 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
     LOCKED;
     if (stream->capture) return failed(cudaErrorStreamCaptureUnsupported); // allowed on a card; not used here
     event->stream = stream;
+    event->time = std::make_shared<double>();
+    const cudaError_t e = enqueue(stream, [time = event->time] { *time = now(); }); // the event itself may be gone by then
     event->position = stream->done + stream->queue.size();
-    return failed(cudaSuccess);
+    return e;
 }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned)
@@ -224,7 +227,6 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event)
 {
     LOCKED;
     if (event->stream) run_until(event->stream, event->position);
-    event->time = now();
     return failed(cudaSuccess);
 }
 
@@ -234,7 +236,7 @@ cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t start, cudaEve
     if (!start->stream || !end->stream) return failed(cudaErrorInvalidValue);
     cudaEventSynchronize(start);
     cudaEventSynchronize(end);
-    *milliseconds = (float)(end->time - start->time);
+    *milliseconds = (float)(*end->time - *start->time);
     return failed(cudaSuccess);
 }
 

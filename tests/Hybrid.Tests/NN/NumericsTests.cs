@@ -49,6 +49,40 @@ public class NumericsTests
         }
     }
 
+    /// <summary>The same call gives the same bits with any number of threads, and whether fixed orders are asked for or not.</summary>
+    [Test]
+    public void ResultsHaveTheSameBitsEitherWay()
+    {
+        var x = Tensor.Randn(40, 300).RequiresGrad_();
+        var w = Tensor.Randn(300, 50);
+        int threads = Device.CpuThreads;
+        float[][] Step()
+        {
+            x.Grad = null;
+            var y = x.MatMul(w).Softmax(-1).Square().Sum();
+            y.Backward();
+            return [y.Detach().ToArray<float>(), x.Grad!.ToArray<float>()];
+        }
+
+        Assert.That(Numerics.Deterministic, Is.False);
+        var before = Step();
+        try
+        {
+            Numerics.Deterministic = true;
+            Assert.That(Numerics.Deterministic, Is.True);
+            for (int n = 1; n <= 3; n++)
+            {
+                Device.CpuThreads = n;
+                Assert.That(Step(), Is.EqualTo(before));
+            }
+        }
+        finally
+        {
+            Numerics.Deterministic = false;
+            Device.CpuThreads = threads;
+        }
+    }
+
     private static double[][] Results(Tensor[] inputs)
     {
         Tensor[] leaves = [.. inputs.Select(t => t.Detach().RequiresGrad_())];
