@@ -18,11 +18,15 @@ host() {
 # Copies what a build folder holds for packages, without its symbols: stage FOLDER PLATFORM
 stage() {
   [[ -f $1/CMakeCache.txt ]] || return 0
-  rm -rf "artifacts/native/$2" "artifacts/cuda/$2"
+  rm -rf "artifacts/native/$2"
   cmake --install "$1" --component package --strip --prefix "artifacts/native/$2" >/dev/null
-  if grep -q '^HYBRID_CUDA:.*=ON' "$1/CMakeCache.txt"; then
-    cmake --install "$1" --component cuda --strip --prefix "artifacts/cuda/$2" >/dev/null
-  fi
+}
+
+# The same of the CUDA backend, which `./build.sh cuda` builds in a folder of its own.
+stage_cuda() {
+  [[ -f build/cuda/native/src/cuda/libhybrid_cuda.so ]] || return 0
+  rm -rf "artifacts/cuda/$1"
+  cmake --install build/cuda --component cuda --strip --prefix "artifacts/cuda/$1" >/dev/null
 }
 
 # The newest symbol that a library for Linux takes from the C library: it runs with that glibc and all later ones.
@@ -73,6 +77,7 @@ pack_managed() {
 rm -rf artifacts/*.nupkg artifacts/*.snupkg
 stage build "$(host)"
 for platform in linux-arm64 win-x64; do stage build/$platform $platform; done
+stage_cuda linux-x64
 echo "Native libraries:"
 pack_native
 pack_cuda linux-x64
