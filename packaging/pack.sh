@@ -20,6 +20,7 @@ stage() {
   [[ -f $1/CMakeCache.txt ]] || return 0
   rm -rf "artifacts/native/$2"
   cmake --install "$1" --component package --strip --prefix "artifacts/native/$2" >/dev/null
+  compgen -G "artifacts/native/$2/*" >/dev/null || { echo "pack.sh: $1 is set up, but has installed no library" >&2; exit 1; }
 }
 
 # The same of the CUDA backend, which `./build.sh cuda` builds in a folder of its own.
