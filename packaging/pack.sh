@@ -6,6 +6,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 version=$(<VERSION)
 commit=$(git rev-parse HEAD)
 repository=$(git config --get remote.origin.url || true)
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) # the time of the files in the managed packages, which are the same bytes wherever a commit is packed
+export SOURCE_DATE_EPOCH
 
 # This machine, as NuGet names it.
 host() {
