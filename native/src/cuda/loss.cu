@@ -69,9 +69,10 @@ static __global__ void __launch_bounds__(HY_GROUP_BLOCK) count_kernel(const samp
     if (threadIdx.x == 0) parts[blockIdx.x] = n;
 }
 
-/* A group has a sample. The loss goes to `each` or, summed over the block, to `partial`. */
+/* A group has a sample. The loss goes to `each` or, summed over the block, to `partial`. Asked for one block a multiprocessor at least, ptxas does not
+ * spill for a second (sm_90, double). */
 template <typename S>
-static __global__ void __launch_bounds__(HY_GROUP_BLOCK) cross_entropy_kernel(const __grid_constant__ samples s, typename hy_computed<S>::type smoothing,
+static __global__ void __launch_bounds__(HY_GROUP_BLOCK, 1) cross_entropy_kernel(const __grid_constant__ samples s, typename hy_computed<S>::type smoothing,
                                                                               const counted samples_counted, typename hy_computed<S>::type *partial)
 {
     typedef typename hy_computed<S>::type A;

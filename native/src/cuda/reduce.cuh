@@ -40,8 +40,9 @@ struct hy_reduce_call {
     char *partial;      /* states, [parts][outputs], or NULL where there is one part */
 };
 
+/* Asked for one block a multiprocessor at least, ptxas does not spill for a second (sm_90, double). */
 template <typename F>
-static __global__ void __launch_bounds__(HY_GROUP_BLOCK) hy_reduce_kernel(const __grid_constant__ hy_reduce_call r, const F f)
+static __global__ void __launch_bounds__(HY_GROUP_BLOCK, 1) hy_reduce_kernel(const __grid_constant__ hy_reduce_call r, const F f)
 {
     typedef typename F::state A;
     const uint32_t output = blockIdx.x * r.group.across + hy_group_output(r.group);
