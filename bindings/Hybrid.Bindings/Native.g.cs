@@ -185,10 +185,11 @@ public static unsafe partial class Native
     public static void EventElapsed(HyDevice* device, HyEvent* start, HyEvent* end, double* milliseconds) =>
         Status.Check(NativeMethods.hy_event_elapsed(device, start, end, milliseconds));
 
-    /// <summary>Begins to record what is asked of the device on the current stream instead of doing it. Until <see cref="Native.GraphEnd"/> the stream stays current, and nothing may wait for the device or read from it. Memory allocated or freed meanwhile belongs to the graph and is reused within it alone, so that every replay finds its addresses as they were; numbers given as arguments are recorded as they are.</summary>
+    /// <summary>Begins to record what is asked of the device on the current stream instead of doing it. Until <see cref="Native.GraphEnd"/> the stream stays current, and nothing may wait for the device or read from it. Memory allocated or freed meanwhile belongs to the graph and is reused within it alone, so that every replay finds its addresses as they were; numbers given as arguments are recorded as they are, but for what <c>draws</c> and the optimisers' <c>schedule</c> say.</summary>
     /// <param name="device">the device</param>
-    public static void GraphBegin(HyDevice* device) =>
-        Status.Check(NativeMethods.hy_graph_begin(device));
+    /// <param name="draws">two numbers in the device's memory, which each replay reads: random numbers are drawn with the first one as their seed, and the second one is added to their offset. NULL to draw the same numbers each time. It must outlive the graph.</param>
+    public static void GraphBegin(HyDevice* device, ulong* draws) =>
+        Status.Check(NativeMethods.hy_graph_begin(device, draws));
 
     /// <summary>Ends the recording.</summary>
     /// <param name="device">the device</param>

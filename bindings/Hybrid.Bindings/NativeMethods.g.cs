@@ -96,7 +96,7 @@ internal static unsafe partial class NativeMethods
     internal static partial int hy_event_elapsed(HyDevice* device, HyEvent* start, HyEvent* end, double* milliseconds);
 
     [LibraryImport("hybrid")]
-    internal static partial int hy_graph_begin(HyDevice* device);
+    internal static partial int hy_graph_begin(HyDevice* device, ulong* draws);
 
     [LibraryImport("hybrid")]
     internal static partial int hy_graph_end(HyDevice* device, HyGraph** graph);

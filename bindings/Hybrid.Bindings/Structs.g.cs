@@ -172,6 +172,9 @@ public unsafe struct HySgdParams
 
     /// <summary>Not 0 when the momentum buffer holds nothing yet: it becomes the gradient.</summary>
     public int FirstStep;
+
+    /// <summary>NULL, or the learning rate in the device's memory, which the step reads when the device takes it, and so each replay of a graph: in place of learning_rate, and on devices with graphs alone.</summary>
+    public double* Schedule;
 }
 
 /// <summary>Parameters of Adam (Kingma and Ba, 2015) and AdamW (Loshchilov and Hutter, 2019); names and meaning are those of PyTorch's.</summary>
@@ -198,4 +201,7 @@ public unsafe struct HyAdamParams
 
     /// <summary>Number of this step, from 1.</summary>
     public long Step;
+
+    /// <summary>NULL, or three numbers in the device's memory, which the step reads when the device takes it, and so each replay of a graph: the learning rate, 1 - beta1^step and 1 - beta2^step, in place of learning_rate and step, and on devices with graphs alone.</summary>
+    public double* Schedule;
 }

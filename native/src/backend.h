@@ -33,7 +33,7 @@ typedef struct hy_backend {
     hy_status (*event_wait)(hy_device *device, hy_event *event);
     hy_status (*event_synchronize)(hy_device *device, hy_event *event);
     hy_status (*event_elapsed)(hy_device *device, hy_event *start, hy_event *end, double *milliseconds);
-    hy_status (*graph_begin)(hy_device *device);
+    hy_status (*graph_begin)(hy_device *device, const uint64_t *draws);
     hy_status (*graph_end)(hy_device *device, void **graph); /* ends the capture even when it fails */
     hy_status (*graph_launch)(hy_device *device, void *graph);
     hy_status (*graph_destroy)(hy_device *device, void *graph); /* waits until it has run */

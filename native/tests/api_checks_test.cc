@@ -212,6 +212,9 @@ TEST(Checks, Optimisers)
         none.expect_refused(HY_BAD_ARGUMENT, "parameter is NULL");
         none.set([](Scalars &s) { s.low = 0, s.sgd.momentum = 0; }).expect_ok();
     }
+    static const double schedule[3] = {0.1, 0.1, 0.1};
+    Arguments("hy_sgd_step").set([](Scalars &s) { s.sgd.schedule = schedule; }).expect_refused(HY_UNSUPPORTED, "SgdStep: a schedule is given");
+    Arguments("hy_adam_step").set([](Scalars &s) { s.adam.schedule = schedule; }).expect_refused(HY_UNSUPPORTED, "AdamStep: a schedule is given");
     Arguments("hy_adam_step").set([](Scalars &s) { s.adam.step = 0; }).expect_refused(HY_BAD_ARGUMENT, "AdamStep: step is 0, expected 1 or more");
     for (double beta : {-0.1, 1.1, (double)NAN}) {
         Arguments("hy_adam_step").set([=](Scalars &s) { s.adam.beta1 = beta; }).expect_refused(HY_BAD_ARGUMENT, "beta1");

@@ -164,8 +164,8 @@ TEST_F(Cuda, AGraphReplaysOnItsOwnMemory)
     const hy_tensor x = vector(500), y = vector(500);
     ASSERT_EQ(hy_fill(device, 2, &x), HY_OK);
     ASSERT_EQ(hy_fill(device, NAN, &y), HY_OK);
-    ASSERT_EQ(hy_graph_begin(device), HY_OK) << hy_last_error();
-    EXPECT_EQ(hy_graph_begin(device), HY_BAD_ARGUMENT);
+    ASSERT_EQ(hy_graph_begin(device, nullptr), HY_OK) << hy_last_error();
+    EXPECT_EQ(hy_graph_begin(device, nullptr), HY_BAD_ARGUMENT);
     const hy_tensor between = vector(500);
     ASSERT_EQ(hy_unary(device, HY_UNARY_square, 0, &x, &between), HY_OK);
     ASSERT_EQ(hy_binary(device, HY_BINARY_add, &between, &x, &y), HY_OK);
@@ -204,7 +204,7 @@ TEST_F(Cuda, AGraphOnAnotherStreamWaitsForWhatCameBefore)
     hy_graph *graph;
     ASSERT_EQ(hy_stream_create(device, &second), HY_OK);
     ASSERT_EQ(hy_fill(device, 4, &x), HY_OK);
-    ASSERT_EQ(hy_graph_begin(device), HY_OK) << hy_last_error();
+    ASSERT_EQ(hy_graph_begin(device, nullptr), HY_OK) << hy_last_error();
     ASSERT_EQ(hy_unary(device, HY_UNARY_square, 0, &x, &y), HY_OK);
     ASSERT_EQ(hy_graph_end(device, &graph), HY_OK) << hy_last_error();
     ASSERT_EQ(hy_stream_set(device, second), HY_OK);
@@ -223,12 +223,12 @@ TEST_F(Cuda, NothingThatWaitsSpoilsARecording)
     void *pinned;
     ASSERT_EQ(hy_stream_create(device, &idle), HY_OK);
     ASSERT_EQ(hy_host_alloc(device, 64, &pinned), HY_OK);
-    ASSERT_EQ(hy_graph_begin(device), HY_OK);
+    ASSERT_EQ(hy_graph_begin(device, nullptr), HY_OK);
     ASSERT_EQ(hy_fill(device, 1, &y), HY_OK);
     ASSERT_EQ(hy_graph_end(device, &old), HY_OK);
 
     ASSERT_EQ(hy_fill(device, 3, &x), HY_OK);
-    ASSERT_EQ(hy_graph_begin(device), HY_OK);
+    ASSERT_EQ(hy_graph_begin(device, nullptr), HY_OK);
     EXPECT_EQ(hy_stream_destroy(device, idle), HY_BAD_ARGUMENT);
     EXPECT_EQ(hy_stream_set(device, idle), HY_BAD_ARGUMENT);
     EXPECT_EQ(hy_graph_launch(device, old), HY_BAD_ARGUMENT);
@@ -287,6 +287,47 @@ TEST_F(Cuda, AFaultIsSaidToBeOfEarlierWork)
     ASSERT_EQ(hy_fill(device, 2, &x), HY_OK) << hy_last_error();
     for (float v : read(x)) ASSERT_EQ(v, 2);
     dlclose(library);
+
+// A graph is recorded once; what a step draws, its rate and its number are its own each time.
+TEST_F(Cuda, AGraphReadsItsDrawsAndScheduleAtEachReplay)
+{
+    const hy_tensor x = vector(300), y = vector(300), theta = vector(300), m = vector(300), v = vector(300), momentum = vector(300), phi = vector(300);
+    const hy_tensor want_theta = vector(300), want_m = vector(300), want_v = vector(300), want_phi = vector(300), want_momentum = vector(300);
+    for (const hy_tensor *t : {&theta, &phi, &want_theta, &want_phi}) ASSERT_EQ(hy_fill(device, 1, t), HY_OK);
+    for (const hy_tensor *t : {&m, &v, &momentum, &want_m, &want_v, &want_momentum}) ASSERT_EQ(hy_fill(device, 0, t), HY_OK);
+    void *cells;
+    ASSERT_EQ(hy_alloc(device, 5 * 8, &cells), HY_OK);
+    const auto send = [&](uint64_t seed, uint64_t further, double rate, int step) {
+        const uint64_t draws[2] = {seed, further};
+        const double schedule[3] = {rate, 1 - pow(0.9, step), 1 - pow(0.99, step)};
+        ASSERT_EQ(hy_transfer_async(device, cells, draws, sizeof draws, 0), HY_OK);
+        ASSERT_EQ(hy_transfer_async(device, (char *)cells + 16, schedule, sizeof schedule, 0), HY_OK);
+    };
+    hy_adam_params adam = {0.5, 0.9, 0.99, 1e-8, 0.1, 1, 1, (const double *)((char *)cells + 16)};
+    hy_sgd_params sgd = {0.5, 0.9, 0, 0, 0, 0, (const double *)((char *)cells + 16)};
+    ASSERT_EQ(hy_graph_begin(device, (const uint64_t *)cells), HY_OK) << hy_last_error();
+    ASSERT_EQ(hy_random_normal(device, 1, 100, 0, 1, &x), HY_OK);
+    ASSERT_EQ(hy_adam_step(device, &adam, 1, &theta, &x, &m, &v), HY_OK) << hy_last_error();
+    ASSERT_EQ(hy_sgd_step(device, &sgd, 1, &phi, &x, &momentum), HY_OK) << hy_last_error();
+    hy_graph *graph;
+    ASSERT_EQ(hy_graph_end(device, &graph), HY_OK) << hy_last_error();
+    adam.schedule = sgd.schedule = nullptr;
+    for (int step = 1; step <= 3; step++) {
+        const double rate = 0.5 / step;
+        send(40 + step, 300 * step, rate, step); // no waiting between the replays
+        ASSERT_EQ(hy_graph_launch(device, graph), HY_OK);
+        adam.learning_rate = sgd.learning_rate = rate;
+        adam.step = step;
+        ASSERT_EQ(hy_random_normal(device, 40 + step, 100 + 300 * step, 0, 1, &y), HY_OK);
+        ASSERT_EQ(hy_adam_step(device, &adam, 1, &want_theta, &y, &want_m, &want_v), HY_OK);
+        ASSERT_EQ(hy_sgd_step(device, &sgd, 1, &want_phi, &y, &want_momentum), HY_OK);
+    }
+    EXPECT_EQ(read(x), read(y));
+    EXPECT_EQ(read(theta), read(want_theta));
+    EXPECT_EQ(read(phi), read(want_phi));
+    EXPECT_NE(read(theta)[0], 1);
+    ASSERT_EQ(hy_graph_destroy(device, graph), HY_OK);
+    ASSERT_EQ(hy_free(device, cells), HY_OK);
 }
 
 TEST_F(Cuda, TransfersComeBackAsTheyWent)
@@ -342,7 +383,7 @@ TEST_F(Cuda, CpuHasNoStreams)
     hy_stream *stream;
     EXPECT_EQ(hy_stream_create(cpu, &stream), HY_UNSUPPORTED);
     EXPECT_EQ(hy_stream_get(cpu, &stream), HY_UNSUPPORTED);
-    EXPECT_EQ(hy_graph_begin(cpu), HY_UNSUPPORTED);
+    EXPECT_EQ(hy_graph_begin(cpu, nullptr), HY_UNSUPPORTED);
 }
 
 /// In processes of their own, since a library is looked for once.

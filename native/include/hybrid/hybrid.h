@@ -300,9 +300,12 @@ HY_API hy_status hy_event_elapsed(hy_device *device, hy_event *start, hy_event *
 
 /** Begins to record what is asked of the device on the current stream instead of doing it. Until hy_graph_end the stream stays current, and
  *  nothing may wait for the device or read from it. Memory allocated or freed meanwhile belongs to the graph and is reused within it alone, so that
- *  every replay finds its addresses as they were; numbers given as arguments are recorded as they are.
+ *  every replay finds its addresses as they were; numbers given as arguments are recorded as they are, but for what `draws` and the optimisers'
+ *  `schedule` say.
+ *  @param draws  two numbers in the device's memory, which each replay reads: random numbers are drawn with the first one as their seed, and the
+ *                second one is added to their offset. NULL to draw the same numbers each time. It must outlive the graph.
  */
-HY_API hy_status hy_graph_begin(hy_device *device);
+HY_API hy_status hy_graph_begin(hy_device *device, const uint64_t *draws);
 
 /** Ends the recording.
  *  @param graph  receives the graph; nothing when a recorded call failed or waited
@@ -940,6 +943,8 @@ typedef struct hy_sgd_params {
     double weight_decay;   /**< L2 penalty, added to the gradient. */
     int32_t nesterov;      /**< Not 0 for Nesterov's momentum. */
     int32_t first_step;    /**< Not 0 when the momentum buffer holds nothing yet: it becomes the gradient. */
+    const double *schedule; /**< NULL, or the learning rate in the device's memory, which the step reads when the device takes it, and so each replay
+                                 of a graph: in place of learning_rate, and on devices with graphs alone. */
 } hy_sgd_params;
 
 /** One step of stochastic gradient descent with momentum, of many parameters at once.
@@ -960,6 +965,9 @@ typedef struct hy_adam_params {
     double weight_decay;   /**< L2 penalty (Adam) or decoupled decay (AdamW). */
     int32_t decoupled;     /**< Not 0 for AdamW. */
     int64_t step;          /**< Number of this step, from 1. */
+    const double *schedule; /**< NULL, or three numbers in the device's memory, which the step reads when the device takes it, and so each replay of a
+                                 graph: the learning rate, 1 - beta1^step and 1 - beta2^step, in place of learning_rate and step, and on devices with
+                                 graphs alone. */
 } hy_adam_params;
 
 /** One step of Adam or AdamW, of many parameters at once.

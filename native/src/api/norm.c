@@ -135,11 +135,18 @@ static hy_status check_states(const hy_call *call, const char *what, int64_t cou
     return HY_OK;
 }
 
+static hy_status check_schedule(const hy_call *call, const double *schedule)
+{
+    if (!schedule || call->device->backend.graph_begin) return HY_OK;
+    return hy_refuse(call, HY_UNSUPPORTED, "a schedule is given, which a device without graphs does not read: expected NULL");
+}
+
 hy_status hy_sgd_step(hy_device *device, const hy_sgd_params *p, int64_t count, const hy_tensor *param, const hy_tensor *grad,
                       const hy_tensor *buffer)
 {
     HY_CALL("sgd_step", NULL);
     HY_TRY(hy_check_pointer(&call, "the parameters", p));
+    HY_TRY(check_schedule(&call, p->schedule));
     HY_TRY(check_gradients(&call, count, param, grad));
     if (!buffer && p->momentum != 0) return hy_refuse(&call, HY_BAD_ARGUMENT, "momentum is %g, but the buffer is NULL", p->momentum);
     if (buffer) HY_TRY(check_states(&call, "buffer", count, buffer, param));
@@ -154,6 +161,7 @@ hy_status hy_adam_step(hy_device *device, const hy_adam_params *p, int64_t count
     HY_TRY(hy_check_range(&call, "beta1", p->beta1, 0, 1));
     HY_TRY(hy_check_range(&call, "beta2", p->beta2, 0, 1));
     HY_TRY(hy_check_integer(&call, "step", p->step, 1, INT64_MAX));
+    HY_TRY(check_schedule(&call, p->schedule));
     HY_TRY(check_gradients(&call, count, param, grad));
     HY_TRY(check_states(&call, "first moment", count, exp_avg, param));
     HY_TRY(check_states(&call, "second moment", count, exp_avg_sq, param));

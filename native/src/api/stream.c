@@ -89,12 +89,12 @@ hy_status hy_event_elapsed(hy_device *device, hy_event *start, hy_event *end, do
     HY_DISPATCH(event_elapsed, start, end, milliseconds);
 }
 
-hy_status hy_graph_begin(hy_device *device)
+hy_status hy_graph_begin(hy_device *device, const uint64_t *draws)
 {
     HY_CALL("graph_begin", NULL);
     if (!device->backend.graph_begin) return hy_refuse_unsupported(&call);
     if (hy_allocator_pool(device->allocator)) return hy_refuse(&call, HY_BAD_ARGUMENT, "the device is being captured already");
-    HY_TRY(device->backend.graph_begin(device));
+    HY_TRY(device->backend.graph_begin(device, draws));
     if (hy_allocator_begin_pool(device->allocator)) return HY_OK;
     void *graph = NULL;
     if (device->backend.graph_end(device, &graph) == HY_OK) device->backend.graph_destroy(device, graph);

@@ -22,6 +22,11 @@ template <typename A>
 struct sgd {
     A rate, decay, keep, add, ahead, along;
     int32_t first;
+    const double *schedule; /* see hy_sgd_params */
+    __device__ __forceinline__ void prepare()
+    {
+        if (schedule) rate = (A)schedule[0];
+    }
     __device__ __forceinline__ void operator()(A &param, A grad, A *state) const
     {
         const A g = grad + decay * param;
@@ -33,12 +38,29 @@ struct sgd {
 template <typename A>
 struct sgd_plain {
     A rate, decay;
+    const double *schedule;
+    __device__ __forceinline__ void prepare()
+    {
+        if (schedule) rate = (A)schedule[0];
+    }
     __device__ __forceinline__ void operator()(A &param, A grad, A *) const { param -= rate * (grad + decay * param); }
 };
 
 template <typename A>
 struct adam {
     A beta1, rest1, beta2, rest2, eps, shrink, decay, step, scale;
+    double penalty;         /* AdamW's weight decay; 0 for Adam */
+    const double *schedule; /* see hy_adam_params */
+    __host__ __device__ __forceinline__ void set(double rate, double correction1, double correction2)
+    {
+        shrink = (A)(1 - rate * penalty);
+        step = (A)(rate / correction1);
+        scale = (A)(1 / sqrt(correction2));
+    }
+    __device__ __forceinline__ void prepare()
+    {
+        if (schedule) set(schedule[0], schedule[1], schedule[2]);
+    }
     __device__ __forceinline__ void operator()(A &param, A grad, A *state) const
     {
         const A g = grad + decay * param;
@@ -63,8 +85,9 @@ static __device__ __forceinline__ void update(S *const (&at)[K], const F &f)
 }
 
 template <typename S, int K, typename F>
-static __global__ void __launch_bounds__(BLOCK) batch_kernel(const __grid_constant__ batch<K> b, const F f)
+static __global__ void __launch_bounds__(BLOCK) batch_kernel(const __grid_constant__ batch<K> b, F f)
 {
+    f.prepare();
     int low = 0, high = b.parameters - 1; /* the last parameter that begins at this block or before */
     while (low < high) {
         const int middle = (low + high + 1) / 2;
@@ -84,8 +107,9 @@ static __global__ void __launch_bounds__(BLOCK) batch_kernel(const __grid_consta
 }
 
 template <typename S, int K, typename F>
-static __global__ void __launch_bounds__(BLOCK) strided_kernel(const __grid_constant__ hy_walk<K> w, const F f)
+static __global__ void __launch_bounds__(BLOCK) strided_kernel(const __grid_constant__ hy_walk<K> w, F f)
 {
+    f.prepare();
     const uint32_t i = blockIdx.x * BLOCK + threadIdx.x;
     if (i >= w.count) return;
     int64_t offset[K];
@@ -152,9 +176,9 @@ static hy_status sgd_step(hy_device *device, const hy_sgd_params *p, int64_t cou
         typedef typename decltype(type)::stored S;
         typedef typename decltype(type)::computed A;
         const A rate = (A)p->learning_rate, decay = (A)p->weight_decay;
-        if (p->momentum == 0) return step_all<S, 2>(device, "SgdStep", dtype, count, {param, grad}, sgd_plain<A>{rate, decay});
+        if (p->momentum == 0) return step_all<S, 2>(device, "SgdStep", dtype, count, {param, grad}, sgd_plain<A>{rate, decay, p->schedule});
         const A keep = p->first_step ? 0 : (A)p->momentum, add = p->first_step ? 1 : (A)(1 - p->dampening);
-        const sgd<A> f = {rate, decay, keep, add, (A)(p->nesterov ? 1 : 0), (A)(p->nesterov ? p->momentum : 1), p->first_step};
+        const sgd<A> f = {rate, decay, keep, add, (A)(p->nesterov ? 1 : 0), (A)(p->nesterov ? p->momentum : 1), p->first_step, p->schedule};
         return step_all<S, 3>(device, "SgdStep", dtype, count, {param, grad, buffer}, f);
     });
 }
@@ -162,13 +186,12 @@ static hy_status sgd_step(hy_device *device, const hy_sgd_params *p, int64_t cou
 static hy_status adam_step(hy_device *device, const hy_adam_params *p, int64_t count, const hy_tensor *param, const hy_tensor *grad, const hy_tensor *exp_avg,
                            const hy_tensor *exp_avg_sq)
 {
-    const double correction1 = 1 - pow(p->beta1, (double)p->step), correction2 = 1 - pow(p->beta2, (double)p->step);
     return by_dtype([&](auto type, int32_t dtype) {
         typedef typename decltype(type)::stored S;
         typedef typename decltype(type)::computed A;
-        const adam<A> f = {(A)p->beta1, (A)(1 - p->beta1), (A)p->beta2, (A)(1 - p->beta2), (A)p->eps,
-                           (A)(p->decoupled ? 1 - p->learning_rate * p->weight_decay : 1), (A)(p->decoupled ? 0 : p->weight_decay),
-                           (A)(p->learning_rate / correction1), (A)(1 / sqrt(correction2))};
+        adam<A> f = {(A)p->beta1, (A)(1 - p->beta1), (A)p->beta2, (A)(1 - p->beta2), (A)p->eps, 0, (A)(p->decoupled ? 0 : p->weight_decay), 0, 0,
+                     p->decoupled ? p->weight_decay : 0, p->schedule};
+        if (!p->schedule) f.set(p->learning_rate, 1 - pow(p->beta1, (double)p->step), 1 - pow(p->beta2, (double)p->step));
         return step_all<S, 4>(device, "AdamStep", dtype, count, {param, grad, exp_avg, exp_avg_sq}, f);
     });
 }

@@ -43,6 +43,7 @@ struct hy_cuda_device {
     hy_cuda_flag *flag;    /* in pinned memory, where the host reads it */
     const char *last;      /* the operation that was launched last */
     bool capturing;
+    const uint64_t *draws; /* while capturing: hy_graph_begin's */
     int capability;        /* 80 for sm_80 */
     int multiprocessors;
     int64_t shared_bytes;  /* that a block may ask for */

@@ -71,11 +71,12 @@ static hy_status event_elapsed(hy_device *device, hy_event *start, hy_event *end
 }
 
 /* Relaxed: the allocator may ask the driver for memory meanwhile, which is no part of the graph. */
-static hy_status graph_begin(hy_device *device)
+static hy_status graph_begin(hy_device *device, const uint64_t *draws)
 {
     hy_cuda_use(device);
     HY_CUDA_TRY(hy_cuda_check(device, "GraphBegin", cudaStreamBeginCapture(hy_cuda_stream(device), cudaStreamCaptureModeRelaxed)));
     hy_cuda(device)->capturing = true;
+    hy_cuda(device)->draws = draws;
     return HY_OK;
 }
 
@@ -89,6 +90,7 @@ static hy_status graph_end(hy_device *device, void **graph)
 {
     hy_cuda_use(device);
     hy_cuda(device)->capturing = false;
+    hy_cuda(device)->draws = nullptr;
     cudaGraph_t steps = nullptr;
     recorded r = {nullptr, nullptr};
     cudaError_t error = cudaStreamEndCapture(hy_cuda_stream(device), &steps);

@@ -89,6 +89,7 @@ public unsafe class LayoutTests
         AssertSame("hy_sgd_params", "weight_decay", (byte*)&value.WeightDecay - (byte*)&value);
         AssertSame("hy_sgd_params", "nesterov", (byte*)&value.Nesterov - (byte*)&value);
         AssertSame("hy_sgd_params", "first_step", (byte*)&value.FirstStep - (byte*)&value);
+        AssertSame("hy_sgd_params", "schedule", (byte*)&value.Schedule - (byte*)&value);
     }
 
     [Test]
@@ -103,5 +104,6 @@ public unsafe class LayoutTests
         AssertSame("hy_adam_params", "weight_decay", (byte*)&value.WeightDecay - (byte*)&value);
         AssertSame("hy_adam_params", "decoupled", (byte*)&value.Decoupled - (byte*)&value);
         AssertSame("hy_adam_params", "step", (byte*)&value.Step - (byte*)&value);
+        AssertSame("hy_adam_params", "schedule", (byte*)&value.Schedule - (byte*)&value);
     }
 }
