@@ -447,6 +447,25 @@ public static unsafe partial class Native
     public static void Matmul(HyDevice* device, HyTensor* a, HyTensor* b, HyTensor* bias, int activation, HyTensor* y) =>
         Status.Check(NativeMethods.hy_matmul(device, a, b, bias, activation, y));
 
+    /// <summary>Lays out the second operand of <see cref="Native.Matmul"/> as the device's kernels read it. <see cref="Native.Matmul"/> does that each time, which with few rows of the first operand takes up to as long as the product; whoever multiplies many times with the same matrix has it done once.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="b">[K, N], floating</param>
+    /// <param name="elements">receives how many elements that takes, some more than b has; 0 where the device gains nothing</param>
+    /// <param name="prepared">receives them, in an order that is the device's affair: contiguous, one axis of so many or more, dtype of b; NULL to ask for their number alone</param>
+    public static void MatmulPrepare(HyDevice* device, HyTensor* b, long* elements, HyTensor* prepared) =>
+        Status.Check(NativeMethods.hy_matmul_prepare(device, b, elements, prepared));
+
+    /// <summary><see cref="Native.Matmul"/> with a second operand that <see cref="Native.MatmulPrepare"/> has laid out: the same bits.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="a">[M, K]</param>
+    /// <param name="b">[K, N], as <see cref="Native.MatmulPrepare"/> saw it: same strides and values</param>
+    /// <param name="prepared">what <see cref="Native.MatmulPrepare"/> made of it</param>
+    /// <param name="bias">[N]; may be NULL</param>
+    /// <param name="activation">see <see cref="Native.Matmul"/></param>
+    /// <param name="y">[M, N]</param>
+    public static void MatmulPrepared(HyDevice* device, HyTensor* a, HyTensor* b, HyTensor* prepared, HyTensor* bias, int activation, HyTensor* y) =>
+        Status.Check(NativeMethods.hy_matmul_prepared(device, a, b, prepared, bias, activation, y));
+
     /// <summary>y[n,k,i,j] = bias[k] + sum over c, r, s of x[n, c, i*stride + r*dilation - padding, j*…] * w[k,c,r,s]: PyTorch's conv2d, a cross-correlation; then the activation.</summary>
     /// <param name="device">the device</param>
     /// <param name="p">stride, padding and the like</param>
@@ -481,7 +500,7 @@ public static unsafe partial class Native
     /// <param name="device">the device</param>
     /// <param name="pass">a <see cref="HyConvPass"/></param>
     /// <param name="p">as given to the pass; its way is not read</param>
-    /// <param name="x">the input, or its gradient: <see cref="Native.Conv2dInputGrad"/>'s dx; no element is read of any of the three</param>
+    /// <param name="x">the input, or its gradient: <see cref="Native.Conv2dInputGrad"/>'s dx; float32 or float64, and no element is read of any of the three</param>
     /// <param name="w">the weight, or its gradient</param>
     /// <param name="y">the output, or its gradient</param>
     /// <param name="serving">receives the ways that serve: bit number <c>way</c> is set for each</param>

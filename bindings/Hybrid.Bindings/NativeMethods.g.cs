@@ -192,6 +192,12 @@ internal static unsafe partial class NativeMethods
     internal static partial int hy_matmul(HyDevice* device, HyTensor* a, HyTensor* b, HyTensor* bias, int activation, HyTensor* y);
 
     [LibraryImport("hybrid")]
+    internal static partial int hy_matmul_prepare(HyDevice* device, HyTensor* b, long* elements, HyTensor* prepared);
+
+    [LibraryImport("hybrid")]
+    internal static partial int hy_matmul_prepared(HyDevice* device, HyTensor* a, HyTensor* b, HyTensor* prepared, HyTensor* bias, int activation, HyTensor* y);
+
+    [LibraryImport("hybrid")]
     internal static partial int hy_conv2d(HyDevice* device, HyConv2dParams* p, HyTensor* x, HyTensor* w, HyTensor* bias, HyTensor* y);
 
     [LibraryImport("hybrid")]

@@ -127,7 +127,7 @@ public unsafe struct HyConv2dParams
     /// <summary>Not 0 for direct sums alone; 0 lets float32 go by Winograd's minimal filtering where that is faster. Its error relative to the largest output is about 2e-6 with 64 channels and 5e-6 with 512, twice a direct sum's.</summary>
     public int Exact;
 
-    /// <summary>A <see cref="HyConvWay"/>: <see cref="HyConvWay.Chosen"/>, or one that <see cref="Native.Conv2dWays"/> says to serve this pass of this convolution.</summary>
+    /// <summary>A <see cref="HyConvWay"/>: <see cref="HyConvWay.Chosen"/>, or one that <see cref="Native.Conv2dWays"/> says to serve this pass of this convolution; the 16-bit types are computed as float32 is, and take <see cref="HyConvWay.Chosen"/> alone.</summary>
     public int Way;
 }
 

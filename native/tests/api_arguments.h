@@ -52,6 +52,12 @@ inline Scalars with(std::function<void(Scalars &)> change)
     return s;
 }
 
+inline hy_status prepare(hy_device *device, const hy_tensor *b, const hy_tensor *prepared)
+{
+    int64_t elements;
+    return hy_matmul_prepare(device, b, &elements, prepared);
+}
+
 inline hy_status ask_for_ways(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y)
 {
     int64_t serving;
@@ -103,6 +109,10 @@ inline const std::vector<Function> functions = {
     {"hy_quantized_conv2d",
      {{{2, 3, 6, 5}}, {{1, 9, 16, 2}, HY_INT8}, {{4}}, {{4}, HY_FLOAT32, OPTIONAL_IN}, {{2, 4, 5, 3}, HY_FLOAT32, OUT}},
      CALL(hy_quantized_conv2d(d, PARAMS(conv), 2, 3, t[0], t[1], t[2], t[3], t[4]))},
+    {"hy_matmul_prepare", {{{5, 4}}, {{160}, HY_FLOAT32, OPTIONAL_OUT}}, CALL(prepare(d, t[0], t[1]))},
+    {"hy_matmul_prepared",
+     {{{2, 5}}, {{5, 4}}, {{160}}, {{4}, HY_FLOAT32, OPTIONAL_IN}, {{2, 4}, HY_FLOAT32, OUT}},
+     CALL(hy_matmul_prepared(d, t[0], t[1], t[2], t[3], s.activation, t[4]))},
     {"hy_conv2d",
      {{{2, 4, 5, 6}}, {{6, 4, 3, 3}}, {{6}, HY_FLOAT32, OPTIONAL_IN}, {{2, 6, 3, 4}, HY_FLOAT32, OUT}},
      CALL(hy_conv2d(d, PARAMS(conv), t[0], t[1], t[2], t[3]))},

@@ -55,6 +55,23 @@ std::vector<Ways> all_ways()
 
 bool has_blas() { return std::string(hy_cpu_device(isas()[0].c_str())->info.blas) != "none"; }
 
+// With the second operand prepared, the product has the same bits.
+void expect_same_prepared(hy_device *device, const hy_tensor &a, const hy_tensor &b, const hy_tensor *bias, const std::vector<int64_t> &shape,
+                          const Layout &layout)
+{
+    if (!device->backend.matmul_prepare) return; // reads it as it is
+    int64_t elements = -1;
+    ASSERT_EQ(device->backend.matmul_prepare(device, &b, &elements, nullptr), HY_OK);
+    ASSERT_GE(elements, hy_numel(&b));
+    View prepared(b.dtype, {elements}), want(a.dtype, shape, layout), got(a.dtype, shape, layout);
+    ASSERT_EQ(device->backend.matmul_prepare(device, &b, &elements, &prepared.tensor), HY_OK);
+    ASSERT_TRUE(prepared.others_untouched());
+    ASSERT_EQ(device->backend.matmul(device, &a, &b, bias, HY_ACTIVATION(HY_UNARY_sigmoid), &want.tensor), HY_OK);
+    ASSERT_EQ(device->backend.matmul_prepared(device, &a, &b, &prepared.tensor, bias, HY_ACTIVATION(HY_UNARY_sigmoid), &got.tensor), HY_OK);
+    EXPECT_EQ(got.values(), want.values());
+    EXPECT_TRUE(got.others_untouched());
+}
+
 // y by every way on every ISA against the reference. `may_refuse`: the BLAS cannot express these operands.
 void compare(const hy_tensor &a, const hy_tensor &b, const hy_tensor *bias, const std::vector<int64_t> &shape, const Layout &layout = {},
              bool may_refuse = false)
@@ -77,6 +94,7 @@ void compare(const hy_tensor &a, const hy_tensor &b, const hy_tensor *bias, cons
             expect_close(got, want, (double)a.shape[a.ndim - 1]);
             if (testing::Test::HasFatalFailure()) return;
         }
+        if (a.ndim == 2 && b.ndim == 2) expect_same_prepared(device, a, b, bias, shape, layout);
     }
 }
 

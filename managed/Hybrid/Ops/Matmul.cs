@@ -56,17 +56,47 @@ namespace Hybrid
             return y;
         }
 
-        internal static unsafe Tensor Linear(Tensor x, Tensor weight, Tensor? bias, Activation activation)
+        internal static unsafe Tensor Linear(Tensor x, Tensor weight, Tensor? bias, Activation activation, Derived<Tensor>? kept)
         {
+            var records = GradMode.Records(x, weight, bias);
+            var prepared = kept is not null && !records && GainsPrepared(x, weight) ? Prepare(weight, kept) : null;
             var y = Tensor.NewResult(new Shape(x.Shape[0], weight.Shape[0]), x.DType, x.Device);
-            fixed (HyTensor* px = x, pw = weight, pb = bias, py = y)
+            fixed (HyTensor* px = x, pw = weight, pb = bias, py = y, pp = prepared)
             {
                 var transposed = weight.TransposedView();
-                Native.Matmul(px->Device, px, &transposed, pb, activation.Code(), py);
+                if (pp is null)
+                    Native.Matmul(px->Device, px, &transposed, pb, activation.Code(), py);
+                else
+                    Native.MatmulPrepared(px->Device, px, &transposed, pp, pb, activation.Code(), py);
             }
-            if (GradMode.Records(x, weight, bias))
+            if (records)
                 y.SetNode(new LinearNode(x, weight, bias, activation, y));
             return y;
+        }
+
+        // One row streams the weight as it is, and many rows use what is packed for them often enough.
+        static bool GainsPrepared(Tensor x, Tensor weight) =>
+            x.Extents[0] is > 1 and < 256 && x.Device == weight.Device && weight.DType is DType.Float32 or DType.Float64
+            && weight.NumElements * weight.DType.Size() <= 64L << 20;
+
+        /// <summary>weightᵀ as the device multiplies with it, made once for the same elements; null where the device gains nothing.</summary>
+        static unsafe Tensor? Prepare(Tensor weight, Derived<Tensor> kept)
+        {
+            if (kept.Find([weight]) is { } known)
+                return known;
+            long elements;
+            fixed (HyTensor* pw = weight)
+            {
+                var transposed = weight.TransposedView();
+                Native.MatmulPrepare(pw->Device, &transposed, &elements, null);
+                if (elements == 0)
+                    return null;
+                using var suspended = TensorScope.Suspend();
+                var prepared = Tensor.NewResult(new Shape(elements), weight.DType, weight.Device);
+                fixed (HyTensor* pp = prepared)
+                    Native.MatmulPrepare(pw->Device, &transposed, &elements, pp);
+                return kept.Keep([weight], prepared);
+            }
         }
 
         /// <summary>aᵀ · b of two matrices.</summary>
@@ -151,7 +181,11 @@ namespace Hybrid.NN
         /// <returns>[..., O]</returns>
         /// <exception cref="ShapeException">The extents do not match.</exception>
         /// <exception cref="DTypeException">The operands are not floating, or not of one dtype.</exception>
-        public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias = null, Activation activation = Activation.None)
+        public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias = null, Activation activation = Activation.None) =>
+            Linear(x, weight, bias, activation, null);
+
+        /// <summary>The same, with the place where a layer keeps its prepared weight.</summary>
+        internal static Tensor Linear(Tensor x, Tensor weight, Tensor? bias, Activation activation, Derived<Tensor>? prepared)
         {
             ArgumentNullException.ThrowIfNull(x);
             ArgumentNullException.ThrowIfNull(weight);
@@ -167,7 +201,7 @@ namespace Hybrid.NN
             Checks.Floating("Linear", x);
             if (activation.NeedsInput() && GradMode.Records(x, weight, bias))
                 return activation.Apply(Linear(x, weight, bias));
-            return MatMulOps.FromRows(MatMulOps.Linear(MatMulOps.Rows(x), weight, bias, activation), x);
+            return MatMulOps.FromRows(MatMulOps.Linear(MatMulOps.Rows(x), weight, bias, activation, prepared), x);
         }
     }
 }

@@ -603,6 +603,26 @@ HY_API hy_status hy_set_deterministic(int32_t deterministic);
  */
 HY_API hy_status hy_matmul(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias, int32_t activation, const hy_tensor *y);
 
+/** Lays out the second operand of hy_matmul as the device's kernels read it. hy_matmul does that each time, which with few rows of the first operand
+ *  takes up to as long as the product; whoever multiplies many times with the same matrix has it done once.
+ *  @param b         [K, N], floating
+ *  @param elements  receives how many elements that takes, some more than b has; 0 where the device gains nothing
+ *  @param prepared  receives them, in an order that is the device's affair: contiguous, one axis of so many or more, dtype of b; NULL to ask for
+ *                   their number alone
+ */
+HY_API hy_status hy_matmul_prepare(hy_device *device, const hy_tensor *b, int64_t *elements, const hy_tensor *prepared);
+
+/** hy_matmul with a second operand that hy_matmul_prepare has laid out: the same bits.
+ *  @param a           [M, K]
+ *  @param b           [K, N], as hy_matmul_prepare saw it: same strides and values
+ *  @param prepared    what hy_matmul_prepare made of it
+ *  @param bias        [N]; may be NULL
+ *  @param activation  see hy_matmul
+ *  @param y           [M, N]
+ */
+HY_API hy_status hy_matmul_prepared(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *prepared, const hy_tensor *bias,
+                                    int32_t activation, const hy_tensor *y);
+
 /** What a convolution computes: each pass has its own choice among the ways. */
 typedef enum hy_conv_pass {
     HY_CONV_PASS_forward = 0,     /**< hy_conv2d. */
@@ -636,7 +656,8 @@ typedef struct hy_conv2d_params {
     int32_t activation;   /**< HY_NO_ACTIVATION or HY_ACTIVATION(op): what hy_conv2d does to its result. The gradients do not read it. */
     int32_t exact;        /**< Not 0 for direct sums alone; 0 lets float32 go by Winograd's minimal filtering where that is faster. Its error relative
                                to the largest output is about 2e-6 with 64 channels and 5e-6 with 512, twice a direct sum's. */
-    int32_t way;          /**< A hy_conv_way: HY_CONV_WAY_chosen, or one that hy_conv2d_ways says to serve this pass of this convolution. */
+    int32_t way;          /**< A hy_conv_way: HY_CONV_WAY_chosen, or one that hy_conv2d_ways says to serve this pass of this convolution;
+                               the 16-bit types are computed as float32 is, and take HY_CONV_WAY_chosen alone. */
 } hy_conv2d_params;
 
 /** y[n,k,i,j] = bias[k] + sum over c, r, s of x[n, c, i*stride + r*dilation - padding, j*…] * w[k,c,r,s]: PyTorch's conv2d, a cross-correlation;
@@ -670,7 +691,7 @@ HY_API hy_status hy_conv2d_weight_grad(hy_device *device, const hy_conv2d_params
 /** Says which ways serve a convolution, and which one is taken.
  *  @param pass     a hy_conv_pass
  *  @param p        as given to the pass; its way is not read
- *  @param x        the input, or its gradient: hy_conv2d_input_grad's dx; no element is read of any of the three
+ *  @param x        the input, or its gradient: hy_conv2d_input_grad's dx; float32 or float64, and no element is read of any of the three
  *  @param w        the weight, or its gradient
  *  @param y        the output, or its gradient
  *  @param serving  receives the ways that serve: bit number `way` is set for each

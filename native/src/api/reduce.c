@@ -129,3 +129,47 @@ hy_status hy_matmul(hy_device *device, const hy_tensor *a, const hy_tensor *b, c
     HY_TRY(hy_check_activation(&call, activation));
     HY_DISPATCH(matmul, a, b, bias, activation, y);
 }
+
+/* The elements that B takes prepared; `prepared`, unless NULL, must have room for them. */
+static hy_status check_prepared(const hy_call *call, const hy_tensor *b, const hy_tensor *prepared, int64_t *elements)
+{
+    const hy_backend *backend = &call->device->backend;
+    *elements = 0; /* without the slot, and in 16 bits, which are computed as float32 */
+    HY_TRY(hy_check_ndim(call, "second operand", b, 2));
+    if (!backend->matmul) return hy_refuse_unsupported(call);
+    if (backend->matmul_prepare && hy_dtype_size(b->dtype) >= 4) HY_TRY(backend->matmul_prepare(call->device, b, elements, NULL));
+    if (!prepared) return HY_OK;
+    HY_TRY(hy_check_ndim(call, "prepared", prepared, 1));
+    if (prepared->shape[0] >= *elements && hy_is_contiguous(prepared)) return HY_OK;
+    char text[256];
+    return hy_refuse(call, HY_BAD_SHAPE, "prepared has shape %s, expected %lld or more contiguous elements", hy_format_shape(prepared, text),
+                     (long long)*elements);
+}
+
+hy_status hy_matmul_prepare(hy_device *device, const hy_tensor *b, int64_t *elements, const hy_tensor *prepared)
+{
+    HY_CALL("mat_mul", "_prepare");
+    HY_TRY(hy_check_pointer(&call, "elements", elements));
+    HY_TRY(hy_check_input(&call, "second operand", b, HY_SET_FLOATING));
+    HY_TRY(hy_check_optional_output(&call, "prepared", prepared, HY_ONLY(b->dtype)));
+    HY_TRY(check_prepared(&call, b, prepared, elements));
+    return prepared && *elements > 0 ? device->backend.matmul_prepare(device, b, elements, prepared) : HY_OK;
+}
+
+hy_status hy_matmul_prepared(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *prepared, const hy_tensor *bias,
+                             int32_t activation, const hy_tensor *y)
+{
+    int64_t elements;
+    HY_CALL("mat_mul", "_prepared");
+    HY_TRY(hy_check_input(&call, "first operand", a, HY_SET_FLOATING));
+    HY_TRY(hy_check_input(&call, "second operand", b, HY_ONLY(a->dtype)));
+    HY_TRY(hy_check_input(&call, "prepared", prepared, HY_ONLY(a->dtype)));
+    HY_TRY(hy_check_optional_input(&call, "bias", bias, HY_ONLY(a->dtype)));
+    HY_TRY(hy_check_output(&call, "output", y, HY_ONLY(a->dtype)));
+    HY_TRY(hy_check_ndim(&call, "first operand", a, 2));
+    HY_TRY(check_matmul_shapes(&call, a, b, bias, y));
+    HY_TRY(hy_check_activation(&call, activation));
+    HY_TRY(check_prepared(&call, b, prepared, &elements));
+    if (elements == 0) HY_DISPATCH(matmul, a, b, bias, activation, y);
+    HY_DISPATCH(matmul_prepared, a, b, prepared, bias, activation, y);
+}

@@ -21,6 +21,38 @@ public class LayerTests
         });
     }
 
+    [TestCase(DType.Float32, 7)]
+    [TestCase(DType.Float64, 100)]
+    public void LinearKeepsItsPreparedWeightUntilThatChanges(DType dtype, int rows)
+    {
+        var layer = new Linear(70, 37);
+        layer.To(dtype);
+        var x = Tensor.Randn([rows, 70], dtype);
+        using var noGrad = NoGrad.Begin();
+        Tensor Forward(out long allocations)
+        {
+            long before = Device.Cpu.Memory.Allocations;
+            var y = layer.Forward(x);
+            allocations = Device.Cpu.Memory.Allocations - before;
+            return y;
+        }
+        static double[] Exactly(Tensor tensor) => tensor.To(DType.Float64).ToArray<double>();
+        void AssertPreparedOnce()
+        {
+            var want = F.Linear(x, layer.Weight, layer.Bias);
+            var first = Forward(out long preparing);
+            var second = Forward(out long prepared);
+            Assert.That(Exactly(first), Is.EqualTo(Exactly(want)));
+            Assert.That(Exactly(second), Is.EqualTo(Exactly(want)));
+            Assert.That(preparing, Is.GreaterThan(prepared));
+        }
+        AssertPreparedOnce();
+        layer.Weight.Mul_(2);
+        AssertPreparedOnce();
+        layer.LoadStateDict(new Linear(70, 37).To(dtype).StateDict());
+        AssertPreparedOnce();
+    }
+
     [Test]
     public void ConvolutionKeepsItsSettings()
     {

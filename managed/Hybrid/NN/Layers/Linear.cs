@@ -1,9 +1,12 @@
 namespace Hybrid.NN;
 
 /// <summary>y = x Wᵀ + b. See PyTorch's <c>nn.Linear</c>.</summary>
+/// <remarks>Where gradients are not recorded, the layer keeps a second copy of its weight, in the order in which the device multiplies with it, until the
+/// weight changes: batches of 2 to 255 rows are then up to twice as fast, with the same bits. Weights beyond 64 MB are left as they are.</remarks>
 public sealed partial class Linear : Module<Tensor, Tensor>, ITakesActivation
 {
     private readonly QuantizedWeight quantized = new();
+    private readonly Derived<Tensor> prepared = new();
 
     /// <summary>A layer with weight and bias drawn uniformly from ±1 / √inFeatures.</summary>
     /// <param name="inFeatures">Extent of the input's last axis, 1 or more.</param>
@@ -40,7 +43,7 @@ public sealed partial class Linear : Module<Tensor, Tensor>, ITakesActivation
     internal void QuantizeWeight() => WeightScale ??= QuantizedWeight.Quantize(Weight);
 
     private Tensor Forward(Tensor x, Activation activation) =>
-        WeightScale is { } scale ? quantized.Linear(x, Weight, scale, Bias, activation) : F.Linear(x, Weight, Bias, activation);
+        WeightScale is { } scale ? quantized.Linear(x, Weight, scale, Bias, activation) : F.Linear(x, Weight, Bias, activation, prepared);
 
     /// <inheritdoc/>
     protected override string Describe() => $"{Weight.Shape[1]}, {Weight.Shape[0]}{(Bias is null ? ", bias: false" : "")}";

@@ -107,7 +107,7 @@ static void make_side(const plan *p, side *s, const hy_gemm_operand *operand, in
 {
     *s = (side){.plan = p, .operand = operand, .vectors = vectors, .width = width, .balanced = balanced, .items = 1, .source = OWN};
     s->panels = hy_ceil_div(vectors, width);
-    s->whole = vectors / width;
+    s->whole = operand->prepared ? s->panels : vectors / width;
     s->each = balanced ? vectors / s->panels : width;
     s->rest = balanced ? vectors % s->panels : 0;
     for (int d = p->g->batch_ndim - 1; d >= 0; d--) {
@@ -163,7 +163,7 @@ static void choose_sources(plan *p, int64_t size)
     bool b_small = g->b.k_stride == g->n && g->k * g->n * size <= IN_PLACE_BYTES;
     if (is_matrix(&g->a) && b->panels <= IN_PLACE_PANELS) a->source = IN_PLACE;
     else if (may_share && a->items < p->batch * b->blocks) a->source = SHARED;
-    if (b_rows && (b_small || a->panels <= 2)) b->source = IN_PLACE;
+    if (g->b.prepared || (b_rows && (b_small || a->panels <= 2))) b->source = IN_PLACE;
     else if (may_share && !g->b.pack && b->items < p->batch * a->blocks) b->source = SHARED;
 }
 
@@ -294,6 +294,7 @@ static hy_status run(hy_device *device, const hy_gemm *g, int64_t size, int64_t 
     bool matrices = !g->a.pack && !g->b.pack;
     if (matrices && cost(g->n, g->m, g->c_row_stride, width) < cost(g->m, g->n, g->c_col_stride, width)) {
         other = swapped(g);
+        other.a.prepared = NULL; /* panels of B are of no use for A */
         g = &other;
     }
     int64_t items = 1;

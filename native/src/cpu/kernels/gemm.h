@@ -29,6 +29,7 @@ struct hy_gemm_operand {
     int64_t batch_strides[HY_MAX_DIMS];  /* 0 where the batch shares the operand */
     hy_gemm_pack pack;                   /* NULL: a matrix, read by the strides above */
     const void *context;                 /* for pack */
+    const void *prepared;                /* B alone: its panels, [panel][k][width], as hy_gemm_prepare leaves them; NULL for none */
 };
 
 typedef struct hy_gemm {
@@ -48,6 +49,14 @@ typedef struct hy_gemm {
 /** Runs the product. The only failure is HY_OUT_OF_MEMORY, before C is touched. */
 hy_status HY_ISA(hy_gemm_f32)(hy_device *device, const hy_gemm *g);
 hy_status HY_ISA(hy_gemm_f64)(hy_device *device, const hy_gemm *g);
+
+/** The elements of B's panels, of k rows and n columns. */
+int64_t HY_ISA(hy_gemm_prepared_f32)(int64_t n, int64_t k);
+int64_t HY_ISA(hy_gemm_prepared_f64)(int64_t n, int64_t k);
+
+/** Packs them once, for many products: hy_gemm_operand's `prepared`. The product has the same bits. */
+void HY_ISA(hy_gemm_prepare_f32)(const hy_gemm_operand *b, int64_t n, int64_t k, float *to);
+void HY_ISA(hy_gemm_prepare_f64)(const hy_gemm_operand *b, int64_t n, int64_t k, double *to);
 
 /** The packing that the others build on: vectors that begin at rows[i], with `stride` between their elements. */
 void HY_ISA(hy_pack_rows_f32)(const float *const *rows, int64_t count, int64_t stride, int64_t width, int64_t kc, float *panel);

@@ -95,8 +95,9 @@ static void T(multiply_block)(const plan *p, const block *k, const T(panels) *va
     for (int64_t j = k->b_begin; j < k->b_end; j++) {
         T(factors) f = {.kc = kc, .b_k = WIDTH};
         if (p->b.source == IN_PLACE && j < p->b.whole) {
-            f.b_k = p->b.operand->k_stride;
-            f.b = vb->matrix + j * WIDTH + k0 * f.b_k;
+            const real *prepared = p->b.operand->prepared;
+            f.b_k = prepared ? WIDTH : p->b.operand->k_stride;
+            f.b = prepared ? prepared + (j * p->g->k + k0) * WIDTH : vb->matrix + j * WIDTH + k0 * f.b_k;
         } else {
             f.b = T(packed_at)(&p->b, vb, j, k0, kc);
         }
@@ -185,6 +186,32 @@ hy_status HY_ISA(T(hy_gemm))(hy_device *device, const hy_gemm *g)
 {
     static const bodies typed = {T(pack_shared), T(run_blocks), T(add_partials)};
     return run(device, g, sizeof(real), WIDTH, &typed);
+}
+
+/* ---- Packing ahead of all products ---- */
+
+int64_t HY_ISA(T(hy_gemm_prepared))(int64_t n, int64_t k) { return hy_ceil_div(n, WIDTH) * WIDTH * k; }
+
+typedef struct T(preparation) {
+    side s;
+    real *to;
+    int64_t k;
+} T(preparation);
+
+static void T(prepare_panels)(void *context, int64_t begin, int64_t end)
+{
+    const T(preparation) *p = context;
+    for (int64_t j = begin; j < end; j++) T(pack_panels)(&p->s, p->s.operand->data, j, j + 1, 0, p->k, p->to + j * p->k * WIDTH);
+}
+
+void HY_ISA(T(hy_gemm_prepare))(const hy_gemm_operand *b, int64_t n, int64_t k, real *to)
+{
+    const hy_gemm g = {.n = n, .k = k};
+    const plan whole = {.g = &g};
+    T(preparation) p = {.to = to, .k = k};
+    if (n == 0 || k == 0) return;
+    make_side(&whole, &p.s, b, n, WIDTH, false);
+    hy_parallel_for(p.s.panels, hy_ceil_div(1 << 15, k * WIDTH), T(prepare_panels), &p);
 }
 
 #undef WIDTH

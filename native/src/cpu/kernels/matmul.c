@@ -216,7 +216,31 @@ static hy_status matmul(hy_device *device, const hy_tensor *a, const hy_tensor *
     return run_builtin(device, y->dtype, &g);
 }
 
+/* ---- With B packed ahead ---- */
+
+static hy_status matmul_prepare(hy_device *device, const hy_tensor *b, int64_t *elements, const hy_tensor *prepared)
+{
+    const int64_t k = b->shape[0], n = b->shape[1];
+    const bool single = b->dtype == HY_FLOAT32;
+    const hy_gemm_operand operand = {.data = b->data, .vector_stride = b->strides[1], .k_stride = b->strides[0]};
+    *elements = single ? HY_ISA(hy_gemm_prepared_f32)(n, k) : HY_ISA(hy_gemm_prepared_f64)(n, k);
+    if (prepared && single) HY_ISA(hy_gemm_prepare_f32)(&operand, n, k, prepared->data);
+    else if (prepared) HY_ISA(hy_gemm_prepare_f64)(&operand, n, k, prepared->data);
+    return HY_OK;
+}
+
+static hy_status matmul_prepared(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *prepared, const hy_tensor *bias,
+                                 int32_t activation, const hy_tensor *y)
+{
+    hy_gemm g = describe(a, b, bias, activation, y);
+    if (blas_is_faster(&g, y->dtype)) return matmul(device, a, b, bias, activation, y);
+    g.b.prepared = prepared->data;
+    return run_builtin(device, y->dtype, &g);
+}
+
 void HY_ISA(hy_fill_matmul)(hy_backend *backend)
 {
+    backend->matmul_prepare = matmul_prepare;
+    backend->matmul_prepared = matmul_prepared;
     backend->matmul = matmul;
 }

@@ -28,7 +28,22 @@ static hy_status reference_matmul(hy_device *device, const hy_tensor *a, const h
     return activation ? device->backend.unary(device, activation - HY_ACTIVATION(0), 0, y, y) : HY_OK;
 }
 
+/* The loops read B as it is. */
+static hy_status reference_matmul_prepare(hy_device *device, const hy_tensor *b, int64_t *elements, const hy_tensor *prepared)
+{
+    *elements = 0;
+    return HY_OK;
+}
+
+static hy_status reference_matmul_prepared(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *prepared,
+                                           const hy_tensor *bias, int32_t activation, const hy_tensor *y)
+{
+    return reference_matmul(device, a, b, bias, activation, y);
+}
+
 void hy_reference_matmul(hy_backend *backend)
 {
+    backend->matmul_prepare = reference_matmul_prepare;
+    backend->matmul_prepared = reference_matmul_prepared;
     backend->matmul = reference_matmul;
 }
