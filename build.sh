@@ -118,21 +118,28 @@ bench() {
 
 generator() { dotnet run --project bindings/generator -c "$configuration" -- --root "$root" "$@"; }
 
+managed_tests() {
+  dotnet test tests/Hybrid.Tests -c "$configuration" --no-build --nologo --filter "$2" --logger "trx;LogFileName=$1.trx" --results-directory "$managed"
+}
+
 # Runs ctest and dotnet test to the end, then prints one line for both. Fails when a test did, or when a side ran none.
 run_tests() {
   local status=0 native=build/native-tests.xml managed=build/managed-tests
   rm -rf "$native" "$managed"
   ctest --test-dir build --output-on-failure --output-junit "$root/$native" -j "$(nproc)" --progress || status=1
-  dotnet test tests/Hybrid.Tests -c "$configuration" --no-build --nologo --logger "trx;LogFileName=tests.trx" \
-    --results-directory "$managed" || status=1
+  managed_tests tests 'TestCategory!=Cuda' || status=1
+  # What needs a GPU runs on the emulator, in a process of its own: no other test is to find a GPU.
+  local emulator=$root/build/native/tests/simt/libhybrid_cuda_emulated.so
+  [[ ! -f $emulator ]] || local -x HYBRID_CUDA_LIBRARY=${HYBRID_CUDA_LIBRARY:-$emulator}
+  managed_tests cuda 'TestCategory=Cuda' || status=1
 
   local total=0 failed=0 skipped=0 passed
   count() { grep -oEm1 "\b$2=\"[0-9]+\"" "$1" | head -n1 | tr -dc 0-9 || echo 0; }
+  count_both() { echo $(($(count "$managed/tests.trx" "$1") + $(count "$managed/cuda.trx" "$1"))); }
   local native_total native_failed native_skipped managed_passed managed_failed managed_total
   native_total=$(count "$native" tests) native_failed=$(count "$native" failures)
   native_skipped=$(($(count "$native" skipped) + $(count "$native" disabled)))
-  managed_total=$(count "$managed/tests.trx" total) managed_passed=$(count "$managed/tests.trx" passed)
-  managed_failed=$(count "$managed/tests.trx" failed)
+  managed_total=$(count_both total) managed_passed=$(count_both passed) managed_failed=$(count_both failed)
   ((native_total > 0 && managed_total > 0)) || { echo "build.sh: a side ran no tests" >&2; status=1; }
   failed=$((native_failed + managed_failed))
   passed=$((native_total - native_failed - native_skipped + managed_passed))

@@ -26,6 +26,7 @@ namespace Hybrid.NN
             if (x.Dim is not (3 or 4) || weight.Dim != 4)
                 throw new ShapeException(
                     $"Conv2d: input {x.Shape} was given with weight {weight.Shape}; [N, C, H, W] and [K, C / groups, R, S] were expected");
+            Autocast.Lower(ref x, ref weight, ref bias);
             if (activation.NeedsInput() && GradMode.Records(x, weight, bias))
                 return activation.Apply(Conv2d(x, weight, bias, stride, padding, dilation, groups));
             return x.Dim == 3

@@ -38,8 +38,10 @@ namespace Hybrid.NN
             if (logits.Dim == 0)
                 throw new ShapeException("CrossEntropy: logits are []; [N, C], [N, C, d1, ...] or [C] was expected");
             var axis = logits.Dim == 1 ? 0 : 1;
+            logits = Autocast.Raise(logits);
             if (labels.DType.IsFloating())
             {
+                labels = Autocast.Raise(labels);
                 Checks.LikeInput("CrossEntropy", logits, labels);
                 Require.Fraction("CrossEntropy", nameof(labelSmoothing), labelSmoothing);
                 var target = labelSmoothing == 0 ? labels : labels * (1 - labelSmoothing) + labelSmoothing / logits.Shape[axis];
@@ -69,6 +71,7 @@ namespace Hybrid.NN
                 throw new ShapeException("NllLoss: log-probabilities are []; [N, C], [N, C, d1, ...] or [C] was expected");
             var axis = logProbabilities.Dim == 1 ? 0 : 1;
             Checks.Floating("NllLoss", logProbabilities);
+            logProbabilities = Autocast.Raise(logProbabilities);
             LossOps.RequireLabels("NllLoss", logProbabilities.Shape, axis, labels);
             var index = labels.To(DType.Int64);
             var counted = index.Ne(ignoreIndex);
@@ -88,7 +91,7 @@ namespace Hybrid.NN
         {
             ArgumentNullException.ThrowIfNull(x);
             ArgumentNullException.ThrowIfNull(target);
-            return LossOps.Mse(x, target, reduction);
+            return LossOps.Mse(Autocast.Raise(x), Autocast.Raise(target), reduction);
         }
 
         /// <summary>Half the sum of squared errors, ½·Σ(x - target)²: its gradient is x - target.</summary>
@@ -101,6 +104,7 @@ namespace Hybrid.NN
         {
             ArgumentNullException.ThrowIfNull(x);
             ArgumentNullException.ThrowIfNull(target);
+            (x, target) = (Autocast.Raise(x), Autocast.Raise(target));
             Checks.LikeInput("SumSquaresLoss", x, target);
             return LossOps.Mse(x, target, Reduction.Sum) * 0.5;
         }
@@ -118,6 +122,7 @@ namespace Hybrid.NN
         {
             ArgumentNullException.ThrowIfNull(probabilities);
             ArgumentNullException.ThrowIfNull(target);
+            (probabilities, target) = (Autocast.Raise(probabilities), Autocast.Raise(target));
             Checks.LikeInput("BinaryCrossEntropy", probabilities, target);
             return LossOps.Reduce(LossOps.BinaryCrossEntropy(probabilities, target), reduction);
         }
@@ -134,6 +139,7 @@ namespace Hybrid.NN
         {
             ArgumentNullException.ThrowIfNull(logits);
             ArgumentNullException.ThrowIfNull(target);
+            (logits, target) = (Autocast.Raise(logits), Autocast.Raise(target));
             Checks.LikeInput("BinaryCrossEntropyWithLogits", logits, target);
             return LossOps.Reduce(logits.Softplus() - target * logits, reduction);
         }

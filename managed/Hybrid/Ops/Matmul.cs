@@ -23,9 +23,11 @@ namespace Hybrid
                 return MatMul(other.Unsqueeze(1)).Squeeze(-1);
             if (Dim == 1)
                 return Unsqueeze(0).MatMul(other).Squeeze(-2);
+            var a = this;
+            NN.Autocast.Lower(ref a, ref other);
             return Dim > 2 && other.Dim == 2
-                ? MatMulOps.FromRows(MatMulOps.MatMul(MatMulOps.Rows(this), other), this)
-                : MatMulOps.MatMul(this, other);
+                ? MatMulOps.FromRows(MatMulOps.MatMul(MatMulOps.Rows(a), other), a)
+                : MatMulOps.MatMul(a, other);
         }
     }
 
@@ -182,13 +184,14 @@ namespace Hybrid.NN
         /// <exception cref="ShapeException">The extents do not match.</exception>
         /// <exception cref="DTypeException">The operands are not floating, or not of one dtype.</exception>
         public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias = null, Activation activation = Activation.None) =>
-            Linear(x, weight, bias, activation, null);
+            KeepingLinear(x, weight, bias, activation, null);
 
         /// <summary>The same, with the place where a layer keeps its prepared weight.</summary>
-        internal static Tensor Linear(Tensor x, Tensor weight, Tensor? bias, Activation activation, Derived<Tensor>? prepared)
+        internal static Tensor KeepingLinear(Tensor x, Tensor weight, Tensor? bias, Activation activation, Derived<Tensor>? prepared)
         {
             ArgumentNullException.ThrowIfNull(x);
             ArgumentNullException.ThrowIfNull(weight);
+            Autocast.Lower(ref x, ref weight, ref bias);
             if (weight.Dim != 2 || x.Dim == 0 || x.Shape[^1] != weight.Shape[1])
                 throw new ShapeException(
                     $"Linear: input {x.Shape} was given with weight {weight.Shape}; an input [..., I] and a weight [O, I] were expected");

@@ -27,6 +27,7 @@ namespace Hybrid.NN
             if (x.Dim < 2)
                 throw new ShapeException($"BatchNorm: input is {x.Shape}; [N, C, ...] was expected");
             Checks.Floating("BatchNorm", x);
+            x = Autocast.Raise(x);
             Require.NotNegative("BatchNorm", nameof(eps), eps);
             foreach (var parameter in (ReadOnlySpan<Tensor?>)[runningMean, runningVar, weight, bias])
             {

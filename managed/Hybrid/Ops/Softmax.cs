@@ -26,6 +26,8 @@ public partial class Tensor
     public Tensor LogSumExp(int dim, bool keepDim = false)
     {
         Checks.Floating("LogSumExp", this);
+        if (NN.Autocast.Raise(this) is var raised && !ReferenceEquals(raised, this))
+            return raised.LogSumExp(dim, keepDim);
         if (NumElements == 0)
             return Sum(dim, keepDim) + double.NegativeInfinity;
         // The shift is a constant: it cancels in the value and in every derivative. One that is infinite would make ∞ - ∞ of it.
@@ -43,6 +45,7 @@ internal static class SoftmaxOps
     {
         var name = logarithm ? "LogSoftmax" : "Softmax";
         var axis = Shape.CheckDim(dim, Math.Max(1, x.Dim), name);
+        x = NN.Autocast.Raise(x);
         if (x.Dim == 0)
             return Softmax(x.Reshape(1), 0, logarithm).Reshape();
         var y = Tensor.NewResult(x.Shape, x.DType, x.Device);

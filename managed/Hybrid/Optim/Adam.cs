@@ -47,6 +47,9 @@ public class Adam : Optimizer
 
     private protected virtual bool Decoupled => false;
 
+    private protected sealed override void FillSchedule(Span<double> numbers, ParamGroup group, long step) =>
+        (numbers[0], numbers[1], numbers[2]) = (group.LearningRate, 1 - Math.Pow(beta1, step), 1 - Math.Pow(beta2, step));
+
     /// <inheritdoc/>
     protected sealed override unsafe void Update(
         ReadOnlySpan<Tensor> parameters, ReadOnlySpan<Tensor> gradients, ParamGroup group, ReadOnlySpan<OptimizerState> states, long step)
@@ -60,6 +63,7 @@ public class Adam : Optimizer
             WeightDecay = group.WeightDecay,
             Decoupled = Decoupled ? 1 : 0,
             Step = step,
+            Schedule = ScheduleAddress,
         };
         var n = parameters.Length;
         fixed (HyTensor* views = Views(parameters, gradients, states))

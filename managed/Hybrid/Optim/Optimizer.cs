@@ -118,15 +118,32 @@ public abstract partial class Optimizer
             {
                 end++;
             }
-            Update(moving.AsSpan(begin, end - begin), gradients.AsSpan(begin, end - begin), movingGroups[begin],
-                movingStates.AsSpan(begin, end - begin), movingStates[begin].Steps + 1);
-            for (var i = begin; i < end; i++)
-            {
-                movingStates[i].Steps++;
-                moving[i].LiveStorage.Written(Name);
-            }
+            var graph = DeviceGraph.Recording is { } recording && ReferenceEquals(recording.Device, moving[begin].Device) ? recording : null;
+            StepTogether(graph, moving.AsSpan(begin, end - begin), gradients.AsSpan(begin, end - begin), movingGroups[begin],
+                movingStates.AsSpan(begin, end - begin));
         }
         Array.Clear(gradients, 0, count);
+    }
+
+    private void StepTogether(DeviceGraph? graph, ReadOnlySpan<Tensor> parameters, ReadOnlySpan<Tensor> gradients, ParamGroup group,
+        ReadOnlySpan<OptimizerState> states)
+    {
+        if (graph is not null)
+        {
+            Record(graph, parameters, gradients, group, states);
+        }
+        else
+        {
+            Update(parameters, gradients, group, states, states[0].Steps + 1);
+            foreach (var state in states)
+            {
+                state.Steps++;
+            }
+        }
+        foreach (var parameter in parameters)
+        {
+            parameter.LiveStorage.Written(Name);
+        }
     }
 
     /// <summary>Updates parameters in place. Gradients are not recorded meanwhile.</summary>
@@ -166,6 +183,11 @@ public abstract partial class Optimizer
 
     private OptimizerState NewState(Tensor parameter)
     {
+        if (DeviceGraph.Recording is not null && StateNames.Count > 0)
+        {
+            throw new InvalidOperationException($"{Name}: the first step of a parameter of shape {parameter.Shape} makes its {StateNames[0]}, which no graph "
+                + "may record: expected a step before Capture records, which takes warmups of 1 or more");
+        }
         // The state outlives the step, and so whatever scope the caller has open.
         using var suspended = TensorScope.Suspend();
         return new OptimizerState([.. StateNames.Select(_ => Tensor.ZerosLike(parameter))]);

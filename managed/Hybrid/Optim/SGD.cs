@@ -61,6 +61,7 @@ public sealed class SGD : Optimizer
             WeightDecay = group.WeightDecay,
             Nesterov = nesterov ? 1 : 0,
             FirstStep = step == 1 ? 1 : 0,
+            Schedule = ScheduleAddress,
         };
         var n = parameters.Length;
         fixed (HyTensor* views = Views(parameters, gradients, states))

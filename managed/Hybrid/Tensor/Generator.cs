@@ -64,6 +64,7 @@ public sealed class Generator
         {
             var first = offset;
             offset += (ulong)count;
+            DeviceGraph.Recording?.Drew(this, first, count);
             return (seed, first);
         }
     }

@@ -27,6 +27,8 @@ internal sealed unsafe class Storage
 
     int references;
     Storage? next;   // in the pool
+    bool foreign;    // somebody else's memory
+    Action? release; // of foreign memory
 
     ~Storage()
     {
@@ -68,6 +70,10 @@ internal sealed unsafe class Storage
         return storage;
     }
 
+    /// <summary>A storage over somebody else's memory, which must stay until <paramref name="release"/> is called.</summary>
+    internal static Storage Over(Device device, void* data, long bytes, Action? release) =>
+        new() { references = 1, Device = device, Bytes = bytes, Data = data, foreign = true, release = release };
+
     internal Storage AddReference()
     {
         Interlocked.Increment(ref references);
@@ -83,7 +89,7 @@ internal sealed unsafe class Storage
         }
         references = 0;
         Free();
-        if (Bytes > LargestPooled || pool is not { } own || !own.Put(this))
+        if (foreign || Bytes > LargestPooled || pool is not { } own || !own.Put(this))
         {
             GC.SuppressFinalize(this);
         }
@@ -93,13 +99,18 @@ internal sealed unsafe class Storage
     {
         Version++;
         Writer = operation;
+        DeviceGraph.Recording?.Wrote(this, operation);
     }
 
     void Free()
     {
         var data = Data;
         Data = null;
-        if (data != null)
+        if (foreign)
+        {
+            Interlocked.Exchange(ref release, null)?.Invoke();
+        }
+        else if (data != null)
         {
             Interlocked.Add(ref live, -Bytes);
             if (Native.TryFree(Device.Handle, data) == 0)

@@ -43,7 +43,7 @@ public sealed partial class Linear : Module<Tensor, Tensor>, ITakesActivation
     internal void QuantizeWeight() => WeightScale ??= QuantizedWeight.Quantize(Weight);
 
     private Tensor Forward(Tensor x, Activation activation) =>
-        WeightScale is { } scale ? quantized.Linear(x, Weight, scale, Bias, activation) : F.Linear(x, Weight, Bias, activation, prepared);
+        WeightScale is { } scale ? quantized.Linear(x, Weight, scale, Bias, activation) : F.KeepingLinear(x, Weight, Bias, activation, prepared);
 
     /// <inheritdoc/>
     protected override string Describe() => $"{Weight.Shape[1]}, {Weight.Shape[0]}{(Bias is null ? ", bias: false" : "")}";

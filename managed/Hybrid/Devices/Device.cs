@@ -176,6 +176,40 @@ public sealed unsafe class Device
     /// <summary>Waits until everything that was asked of the device is done; immediate on the processor.</summary>
     public void Synchronize() => Native.Synchronize(Handle);
 
+    /// <summary>CUDA's own handle of the current stream, a <c>CUstream</c>, for CUDA code of one's own: the device's, unless
+    /// <see cref="DeviceStream.Use"/> chose another one.</summary>
+    /// <exception cref="NotSupportedException">The device has no streams: the processor has none.</exception>
+    public nint CurrentStream
+    {
+        get
+        {
+            HyStream* stream;
+            Native.StreamGet(Handle, &stream);
+            return (nint)stream;
+        }
+    }
+
+    /// <summary>Records a step's work to replay it as a whole.</summary>
+    /// <param name="step">the step, a training step say. It must read nothing from the device (no <see cref="Tensor.Item()"/>), copy nothing from the
+    /// host to it, and dispose what it makes, or leave it to the garbage collector: it is run with a <see cref="TensorScope"/> of its own only if it
+    /// begins one.</param>
+    /// <param name="warmups">how often the step is first run as it is, 0 or more: once makes what a first step makes, such as an optimiser's state.
+    /// These are real steps: they train.</param>
+    /// <returns>The graph, which has not run yet.</returns>
+    /// <exception cref="NotSupportedException">The device has no graphs: the processor has none.</exception>
+    /// <exception cref="InvalidOperationException">Another capture is going on, or the step can't be recorded.</exception>
+    /// <exception cref="ArgumentException">The step reads from the device or waits for it.</exception>
+    public DeviceGraph Capture(Action step, int warmups = 1)
+    {
+        ArgumentNullException.ThrowIfNull(step);
+        ArgumentOutOfRangeException.ThrowIfNegative(warmups);
+        for (var i = 0; i < warmups; i++)
+        {
+            step();
+        }
+        return DeviceGraph.Record(this, step);
+    }
+
     /// <summary><c>cpu</c>, or <c>cuda:0</c>.</summary>
     public override string ToString() => Kind == DeviceKind.Cpu ? "cpu" : $"cuda:{Index}";
 
