@@ -193,7 +193,7 @@ TEST_P(CuBlas, IsNotMeasuredWhereNobodyMayWaitOrAsked)
     std::vector<hy_tensor> views;
     for (Tensor &t : tensors) views.push_back(t.view(device));
     hy_graph *graph;
-    ASSERT_EQ(hy_graph_begin(device), HY_OK) << hy_last_error();
+    ASSERT_EQ(hy_graph_begin(device, nullptr), HY_OK) << hy_last_error();
     EXPECT_EQ(hy_matmul(device, &views[0], &views[1], nullptr, HY_NO_ACTIVATION, &views[2]), HY_OK) << hy_last_error();
     ASSERT_EQ(hy_graph_end(device, &graph), HY_OK) << hy_last_error();
     EXPECT_EQ(hy_graph_destroy(device, graph), HY_OK);

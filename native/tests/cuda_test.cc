@@ -289,6 +289,7 @@ TEST_F(Cuda, AFaultIsSaidToBeOfEarlierWork)
     ASSERT_EQ(hy_fill(device, 2, &x), HY_OK) << hy_last_error();
     for (float v : read(x)) ASSERT_EQ(v, 2);
     dlclose(library);
+}
 
 // A graph is recorded once; what a step draws, its rate and its number are its own each time.
 TEST_F(Cuda, AGraphReadsItsDrawsAndScheduleAtEachReplay)

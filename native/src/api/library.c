@@ -31,8 +31,8 @@ static const layout layouts[] = {
     STRUCT(hy_memory_stats) FIELDS3(hy_memory_stats, live, live_peak, cached) FIELDS3(hy_memory_stats, limit, allocations, system_allocations)
     STRUCT(hy_conv2d_params) FIELDS3(hy_conv2d_params, stride, padding, dilation) FIELDS4(hy_conv2d_params, groups, activation, exact, way)
     STRUCT(hy_pool2d_params) FIELDS3(hy_pool2d_params, kernel, stride, padding) FIELDS2(hy_pool2d_params, dilation, count_include_pad)
-    STRUCT(hy_sgd_params) FIELDS3(hy_sgd_params, learning_rate, momentum, dampening) FIELDS3(hy_sgd_params, weight_decay, nesterov, first_step)
-    STRUCT(hy_adam_params) FIELDS4(hy_adam_params, learning_rate, beta1, beta2, eps) FIELDS3(hy_adam_params, weight_decay, decoupled, step)
+    STRUCT(hy_sgd_params) FIELDS3(hy_sgd_params, learning_rate, momentum, dampening) FIELDS4(hy_sgd_params, weight_decay, nesterov, first_step, schedule)
+    STRUCT(hy_adam_params) FIELDS4(hy_adam_params, learning_rate, beta1, beta2, eps) FIELDS4(hy_adam_params, weight_decay, decoupled, step, schedule)
 };
 
 int64_t hy_layout(const char *name, const char *field)
