@@ -652,7 +652,7 @@ public static unsafe partial class Native
     /// <param name="axis">0 to ndim - 1</param>
     /// <param name="index">int64, as for <see cref="Native.Gather"/></param>
     /// <param name="y">dtype of x; updated in place</param>
-    /// <remarks>Throws for <see cref="HyStatus.OutOfRange"/> for a bad index: y is then untouched.</remarks>
+    /// <remarks>Throws for <see cref="HyStatus.OutOfRange"/> for a bad index: y is then untouched, but on CUDA, where it is told later, all others are added.</remarks>
     public static void ScatterAdd(HyDevice* device, HyTensor* x, int axis, HyTensor* index, HyTensor* y) =>
         Status.Check(NativeMethods.hy_scatter_add(device, x, axis, index, y));
 
@@ -672,7 +672,7 @@ public static unsafe partial class Native
     /// <param name="axis">0 to ndim - 1</param>
     /// <param name="index">int64, [n]; values from 0 to y's extent - 1</param>
     /// <param name="y">dtype of x; updated in place</param>
-    /// <remarks>Throws for <see cref="HyStatus.OutOfRange"/> for a bad index: y is then untouched.</remarks>
+    /// <remarks>Throws for <see cref="HyStatus.OutOfRange"/> for a bad index: y is then untouched, but on CUDA, where it is told later, all others are added.</remarks>
     public static void IndexAdd(HyDevice* device, HyTensor* x, int axis, HyTensor* index, HyTensor* y) =>
         Status.Check(NativeMethods.hy_index_add(device, x, axis, index, y));
 

@@ -880,7 +880,7 @@ HY_API hy_status hy_gather(hy_device *device, const hy_tensor *x, int32_t axis, 
  *  @param axis   0 to ndim - 1
  *  @param index  int64, as for hy_gather
  *  @param y  dtype of x; updated in place
- *  @return HY_OK; HY_OUT_OF_RANGE for a bad index: y is then untouched
+ *  @return HY_OK; HY_OUT_OF_RANGE for a bad index: y is then untouched, but on CUDA, where it is told later, all others are added
  */
 HY_API hy_status hy_scatter_add(hy_device *device, const hy_tensor *x, int32_t axis, const hy_tensor *index, const hy_tensor *y);
 
@@ -898,7 +898,7 @@ HY_API hy_status hy_index_select(hy_device *device, const hy_tensor *x, int32_t 
  *  @param axis   0 to ndim - 1
  *  @param index  int64, [n]; values from 0 to y's extent - 1
  *  @param y  dtype of x; updated in place
- *  @return HY_OK; HY_OUT_OF_RANGE for a bad index: y is then untouched
+ *  @return HY_OK; HY_OUT_OF_RANGE for a bad index: y is then untouched, but on CUDA, where it is told later, all others are added
  */
 HY_API hy_status hy_index_add(hy_device *device, const hy_tensor *x, int32_t axis, const hy_tensor *index, const hy_tensor *y);
 
