@@ -192,7 +192,7 @@ public sealed unsafe class Device
     /// <summary>Records a step's work to replay it as a whole.</summary>
     /// <param name="step">the step, a training step say. It must read nothing from the device (no <see cref="Tensor.Item()"/>), copy nothing from the
     /// host to it, and dispose what it makes, or leave it to the garbage collector: it is run with a <see cref="TensorScope"/> of its own only if it
-    /// begins one.</param>
+    /// begins one. No other thread may ask anything of the device meanwhile.</param>
     /// <param name="warmups">how often the step is first run as it is, 0 or more: once makes what a first step makes, such as an optimiser's state.
     /// These are real steps: they train.</param>
     /// <returns>The graph, which has not run yet.</returns>

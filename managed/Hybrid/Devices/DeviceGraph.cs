@@ -31,6 +31,7 @@ namespace Hybrid;
 /// </remarks>
 public sealed unsafe class DeviceGraph : IDisposable
 {
+    [ThreadStatic]
     static DeviceGraph? recording;
 
     readonly List<(Storage Storage, int Generation, string Operation)> written = [];
@@ -56,7 +57,7 @@ public sealed unsafe class DeviceGraph : IDisposable
         void BeforeReplay();
     }
 
-    /// <summary>The graph that is being recorded; null most of the time.</summary>
+    /// <summary>The graph that this thread is recording; null most of the time.</summary>
     internal static DeviceGraph? Recording => recording;
 
     /// <summary>The device that does the work.</summary>
@@ -64,14 +65,14 @@ public sealed unsafe class DeviceGraph : IDisposable
 
     internal static DeviceGraph Record(Device device, Action step)
     {
-        var made = new DeviceGraph(device);
-        if (Interlocked.CompareExchange(ref recording, made, null) is { } other)
+        if (recording is { } other)
         {
-            made.draws.Dispose();
             throw new InvalidOperationException($"Capture: {other.Device} is being captured already, expected one capture at a time");
         }
+        var made = new DeviceGraph(device);
         try
         {
+            recording = made;
             made.Record(step);
             return made;
         }

@@ -183,7 +183,7 @@ public abstract partial class Optimizer
 
     private OptimizerState NewState(Tensor parameter)
     {
-        if (DeviceGraph.Recording is not null && StateNames.Count > 0)
+        if (DeviceGraph.Recording is { } graph && ReferenceEquals(graph.Device, parameter.Device) && StateNames.Count > 0)
         {
             throw new InvalidOperationException($"{Name}: the first step of a parameter of shape {parameter.Shape} makes its {StateNames[0]}, which no graph "
                 + "may record: expected a step before Capture records, which takes warmups of 1 or more");
