@@ -14,17 +14,19 @@
 #define MAX_WIDTH (HY_TILE_VECTORS * HY_TILE_VECTOR / 4)
 #define LOCAL_BYTES 16384     /* scratch up to here lives on the stack */
 
-#define K_BLOCK 256           /* a panel of B (16 KB with AVX2) stays in L1, blocks of both operands in L2 … */
-#define K_BLOCK_MORE 64       /* … and a little more is better than two short ones */
-#define BLOCK_BYTES (256 << 10)
+/* A run of k is as long as a panel of B fills L1 (32 KB): half of that keeps it there, but meets C twice as often, which costs 2 to 6 % more. */
+#define K_BLOCK hy_min(512, (32 << 10) / (HY_TILE_VECTORS * HY_TILE_VECTOR))
+#define K_BLOCK_MORE 64       /* a little more is better than two short runs */
+#define BLOCK_BYTES (256 << 10) /* of either operand, in L2 */
 #define OWN_BYTES (256 << 10)
 #define SHARED_BYTES (16 << 20) /* of L3 */
 #define TASKS_WANTED 16       /* enough for a few threads to share evenly … */
 #define TASK_MACS (1 << 19)   /* … unless tasks would get shorter than some 10 µs */
-#define SHARE_MACS (1 << 21)  /* from here on a step of its own that packs for all tasks pays */
+#define SHARE_MACS (1 << 22)  /* from here on a step of its own that packs for all tasks pays */
 #define ITEM_MACS (1 << 26)   /* matrices of a batch from this size on are multiplied one after another */
 #define PANEL_GROUP 8         /* packed together: runs of 512 bytes */
-#define IN_PLACE_PANELS 4     /* an operand that meets this few panels of the other is not worth packing */
+#define IN_PLACE_PANELS 4     /* an operand that meets this few panels of the other is not worth packing … */
+#define IN_PLACE_A_BYTES (1 << 20) /* … nor is an A that L2 or so holds: its elements are broadcast from wherever they are */
 #define IN_PLACE_BYTES (32 << 10)
 
 /* Where the tile finds an operand: in the matrix; in panels that a step before packs for all tasks; in panels of the task's own. */
@@ -121,14 +123,25 @@ static int64_t tasks_of(const plan *p) { return p->batch * p->splits * p->a.bloc
 
 static int64_t macs_of(const plan *p) { return p->batch * p->g->m * p->g->n * p->g->k; }
 
+/* The number of runs that k takes, each near K_BLOCK. */
+static int64_t runs_of_k(int64_t k) { return hy_max(1, hy_ceil_div(k - K_BLOCK_MORE, K_BLOCK)); }
+
+/* Cuts k into as many parts, and these into even runs. */
+static void cut_k(plan *p, int64_t splits)
+{
+    int64_t part = hy_ceil_div(p->g->k, splits), runs = runs_of_k(part);
+    p->kc = hy_max(1, (hy_ceil_div(part, runs) + 3) & ~(int64_t)3);
+    p->k_split = runs * p->kc;
+    p->splits = hy_max(1, hy_ceil_div(p->g->k, p->k_split));
+}
+
 /* Cuts k, then C into blocks. */
 static void cut(plan *p, int64_t size)
 {
     const hy_gemm *g = p->g;
     side *a = &p->a, *b = &p->b;
-    int64_t k_blocks = hy_max(1, hy_ceil_div(g->k - K_BLOCK_MORE, K_BLOCK)), macs = macs_of(p);
-    p->kc = hy_max(1, (hy_ceil_div(g->k, k_blocks) + 3) & ~(int64_t)3);
-    k_blocks = hy_max(1, hy_ceil_div(g->k, p->kc));
+    int64_t macs = macs_of(p);
+    cut_k(p, 1);
 
     int64_t b_most = BLOCK_BYTES / (K_BLOCK * size * b->width);
     a->blocks = hy_ceil_div(a->panels, hy_max(1, BLOCK_BYTES / (p->kc * size * a->width)));
@@ -136,11 +149,8 @@ static void cut(plan *p, int64_t size)
     bool long_k = g->k >= 8 * hy_max(g->m, g->n);
     if (a->blocks == 1 && b->operand->k_stride == 1 && !long_k) b_most = hy_max(2, hy_min(b_most, OWN_BYTES / (hy_max(1, g->k) * size * b->width)));
     b->blocks = hy_ceil_div(b->panels, b_most);
-    p->splits = 1;
     if (tasks_of(p) < TASKS_WANTED && long_k)
-        p->splits = hy_max(1, hy_min(hy_min(TASKS_WANTED / tasks_of(p), k_blocks / 2), macs / tasks_of(p) / TASK_MACS));
-    p->k_split = hy_ceil_div(k_blocks, p->splits) * p->kc;
-    p->splits = hy_max(1, hy_ceil_div(g->k, p->k_split));
+        cut_k(p, hy_max(1, hy_min(hy_min(TASKS_WANTED / tasks_of(p), runs_of_k(g->k)), macs / tasks_of(p) / TASK_MACS)));
 
     int64_t wanted = hy_min(TASKS_WANTED, macs / TASK_MACS);
     while (tasks_of(p) < wanted) {
@@ -161,7 +171,8 @@ static void choose_sources(plan *p, int64_t size)
     side *a = &p->a, *b = &p->b;
     bool b_rows = !g->b.pack && g->b.vector_stride == 1, may_share = macs_of(p) >= SHARE_MACS && p->splits == 1;
     bool b_small = g->b.k_stride == g->n && g->k * g->n * size <= IN_PLACE_BYTES;
-    if (is_matrix(&g->a) && b->panels <= IN_PLACE_PANELS) a->source = IN_PLACE;
+    bool a_small = b->panels <= IN_PLACE_PANELS || g->m * g->k * size <= IN_PLACE_A_BYTES;
+    if (is_matrix(&g->a) && a_small) a->source = IN_PLACE;
     else if (may_share && a->items < p->batch * b->blocks) a->source = SHARED;
     if (g->b.prepared || (b_rows && (b_small || a->panels <= 2))) b->source = IN_PLACE;
     else if (may_share && !g->b.pack && b->items < p->batch * a->blocks) b->source = SHARED;
