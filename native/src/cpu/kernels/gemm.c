@@ -25,8 +25,9 @@
 #define SHARE_MACS (1 << 22)  /* from here on a step of its own that packs for all tasks pays */
 #define ITEM_MACS (1 << 26)   /* matrices of a batch from this size on are multiplied one after another */
 #define PANEL_GROUP 8         /* packed together: runs of 512 bytes */
-#define IN_PLACE_PANELS 4     /* an operand that meets this few panels of the other is not worth packing … */
-#define IN_PLACE_A_BYTES (1 << 20) /* … nor is an A that L2 or so holds: its elements are broadcast from wherever they are */
+#define IN_PLACE_PANELS 4     /* an operand that meets this few panels of the other is not worth packing */
+#define IN_PLACE_ROWS 16      /* nor are rows of A that lie along k and meet this few … */
+#define IN_PLACE_A_BYTES (1 << 20) /* … or are this few: they are broadcast from where they are, a cache line for many steps */
 #define IN_PLACE_BYTES (32 << 10)
 
 /* Where the tile finds an operand: in the matrix; in panels that a step before packs for all tasks; in panels of the task's own. */
@@ -171,8 +172,8 @@ static void choose_sources(plan *p, int64_t size)
     side *a = &p->a, *b = &p->b;
     bool b_rows = !g->b.pack && g->b.vector_stride == 1, may_share = macs_of(p) >= SHARE_MACS && p->splits == 1;
     bool b_small = g->b.k_stride == g->n && g->k * g->n * size <= IN_PLACE_BYTES;
-    bool a_small = b->panels <= IN_PLACE_PANELS || g->m * g->k * size <= IN_PLACE_A_BYTES;
-    if (is_matrix(&g->a) && a_small) a->source = IN_PLACE;
+    bool a_rows = g->a.k_stride == 1 && (b->panels <= IN_PLACE_ROWS || g->m * g->k * size <= IN_PLACE_A_BYTES);
+    if (is_matrix(&g->a) && (a_rows || b->panels <= IN_PLACE_PANELS)) a->source = IN_PLACE;
     else if (may_share && a->items < p->batch * b->blocks) a->source = SHARED;
     if (g->b.prepared || (b_rows && (b_small || a->panels <= 2))) b->source = IN_PLACE;
     else if (may_share && !g->b.pack && b->items < p->batch * a->blocks) b->source = SHARED;
