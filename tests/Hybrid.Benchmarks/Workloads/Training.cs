@@ -14,8 +14,10 @@ static class Training
     public static IEnumerable<Workload> All() =>
     [
         Step("train mnist-cnn b64 adam step", [64, 1, 28, 28], DigitCnn, Adam, PeerDigitCnn, PeerAdam) with { Target = 3.5 },
-        Inference("infer mnist-cnn b64", 64) with { Target = 3 },
-        Inference("infer mnist-cnn b1", 1) with { Target = 2 },
+        Inference("infer mnist-cnn b64", [64, 1, 28, 28], DigitCnn, PeerDigitCnn) with { Target = 3 },
+        Inference("infer mnist-cnn b1", [1, 1, 28, 28], DigitCnn, PeerDigitCnn) with { Target = 2 },
+        .. new[] { (64, 128, 9216), (64, 4096, 1024) }.Select(s => InferLinear(s.Item1, s.Item2, s.Item3)),
+        .. new[] { (64, 56), (128, 28), (256, 14), (512, 7) }.Select(s => InferConv(s.Item1, s.Item2)),
         Step("train lenet5 b64 sgd step", [64, 1, 28, 28], LeNet5, Sgd, PeerLeNet5, PeerSgd) with { Target = 4 },
         Step("train mlp b64 adam step", [64, 784], Mlp, Adam, PeerMlp, PeerAdam) with { Target = 2.2 },
         Step("train cifar conv-bn net b32 step", [32, 3, 32, 32], ConvBnNet, Sgd, PeerConvBnNet, PeerSgd) with { Target = 1.7 },
@@ -91,11 +93,19 @@ static class Training
         };
     });
 
-    static Workload Inference(string name, long batch) => new(name, () =>
+    // One layer, which may keep its weight as the kernels read it.
+    static Workload InferLinear(long m, long n, long k) => Inference($"infer linear m{m} n{n} k{k}", [m, k],
+        () => new(new NN.Linear(k, n)), () => Sequential(Linear(k, n))) with { Flops = 2.0 * m * n * k };
+
+    static Workload InferConv(long channels, long size) => Inference($"infer conv N1 C{channels} H{size} K{channels} R3 s1", [1, channels, size, size],
+        () => new(new Conv2d(channels, channels, 3, padding: 1)), () => Sequential(Conv2d(channels, channels, 3, padding: 1)))
+        with { Flops = 2.0 * 9 * channels * channels * size * size };
+
+    static Workload Inference(string name, long[] shape, Func<Sequential> model, Func<PeerModule> peerModel) => new(name, () =>
     {
-        var net = DigitCnn();
+        var net = model();
         net.Eval();
-        var x = Tensor.Rand(batch, 1, 28, 28);
+        var x = Tensor.Rand(shape);
         return () =>
         {
             using var noGrad = NoGrad.Begin();
@@ -104,9 +114,9 @@ static class Training
         };
     }, () =>
     {
-        var net = PeerDigitCnn();
+        var net = peerModel();
         net.eval();
-        var x = torch.rand(batch, 1, 28, 28);
+        var x = torch.rand(shape);
         return () =>
         {
             using var noGrad = torch.no_grad();
