@@ -97,8 +97,9 @@ install_missing() {
 }
 
 build_native() {
+# Builds everything, tests included, or the given target: hybrid, the library alone, is all that its users need.
   [[ -f build/build.ninja ]] || { echo "Building Hybrid: a few minutes the first time"; cmake -S . -B build -G Ninja >/dev/null; }
-  cmake --build build -- --quiet
+  cmake --build build ${1:+--target "$1"} -- --quiet
 }
 
 # Builds a project or the solution; on failure, and only then, shows what the compiler said.
@@ -206,7 +207,7 @@ release() {
   dotnet nuget push 'artifacts/*.nupkg' --source "$NUGET_SOURCE" --api-key "$NUGET_API_KEY" --skip-duplicate
 }
 
-pack() { build_native; packaging/pack.sh; }
+pack() { build_native hybrid; packaging/pack.sh; }
 
 # The library, for every architecture that this nvcc knows, and what is in it.
 cuda() {
@@ -224,7 +225,7 @@ case $command in
   run)
     [[ ${1:-} != -- ]] || shift
     (($#)) || set -- train
-    install_missing; build_native; build_managed managed/Hybrid.Cli
+    install_missing; build_native hybrid; build_managed managed/Hybrid.Cli
     cd "$caller"
     exec dotnet "$root/$cli" "$@" ;;
   test)
@@ -232,7 +233,7 @@ case $command in
   gen)
     install_missing; generator "$@" ;;
   bench)
-    install_missing; build_native; bench "$@" ;;
+    install_missing; build_native hybrid; bench "$@" ;;
   sanitize)
     install_missing; sanitize ;;
   cross)
@@ -246,7 +247,7 @@ case $command in
   cuda)
     add_non_free; install_missing missing_cuda_packages; cuda ;;
   docs)
-    install_missing; build_native; build_managed docs/generator
+    install_missing; build_native hybrid; build_managed docs/generator
     dotnet docs/generator/bin/$configuration/net10.0/Hybrid.Docs.dll docs artifacts/docs ;;
   lint)
     install_missing missing_lint_packages; lint ;;
