@@ -436,7 +436,22 @@ TEST_F(Loading, SynchronousCallsTellTheirOwnErrors)
 
 TEST_F(Loading, AMissingFileIsNamed) { fails_with("/nowhere/libhybrid_cuda.so", "/nowhere/libhybrid_cuda.so: cannot open shared object file"); }
 TEST_F(Loading, AForeignFileIsNamed) { fails_with("libm.so.6", "libm.so.6: this is no library of Hybrid's"); }
-TEST_F(Loading, EveryPlaceIsNamed) { fails_with("", "libhybrid_cuda.so.*; libhybrid_cuda.so"); }
+TEST_F(Loading, EveryPlaceIsNamedAndWhatToInstall)
+{
+    fails_with("", "libhybrid_cuda.so: .*; libhybrid_cuda.so: .*it needs the package Hybrid.Cuda, of the same version as Hybrid, and NVIDIA's driver");
+}
+TEST_F(Loading, LongPathsAreNamedInFull)
+{
+    const std::string path = "/" + std::string(200, 'x') + "/" + std::string(200, 'y') + "/" + std::string(200, 'z') + "/library.so";
+    fails_with(path.c_str(), (path + ": .*NVIDIA's driver").c_str());
+}
+TEST_F(Loading, AMissingDriverIsNamed)
+{
+    const auto plan_fault = reinterpret_cast<void (*)(int)>(dlsym(dlopen(HY_CUDA_EMULATED, RTLD_NOW), "simt_plan_fault"));
+    plan_fault(35); // cudaErrorInsufficientDriver, which CUDA also reports where there is none
+    fails_with(HY_CUDA_EMULATED, "libhybrid_cuda_emulated.so: the NVIDIA driver is missing or too old: install ");
+    plan_fault(0);
+}
 
 } // namespace
 

@@ -27,6 +27,7 @@ public sealed unsafe class Device
 {
     static readonly Lock Gate = new();
     static readonly List<Device> Known = [];
+    static Device? cpu; // not a static initialiser's: where the library is missing, its exception is to reach the caller as it is
     static Device? best;
     static Device? chosen;
 
@@ -45,7 +46,7 @@ public sealed unsafe class Device
     internal HyDevice* Handle { get; }
 
     /// <summary>The processor that runs the program.</summary>
-    public static Device Cpu { get; } = Get(DeviceKind.Cpu);
+    public static Device Cpu => cpu ??= Get(DeviceKind.Cpu);
 
     /// <summary>The first GPU when there is one, otherwise the processor.</summary>
     public static Device Best => best ??= TryGet(DeviceKind.Cuda, 0) ?? Cpu;

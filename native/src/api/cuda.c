@@ -22,7 +22,7 @@ enum { MAX_DEVICES = 64 };
 static struct {
     hy_cuda_start_function *start;
     int32_t count;
-    char attempts[900];          /* "path: why it failed; path: …" */
+    char attempts[3600];         /* "path: why it failed; path: …" */
     pthread_mutex_t lock;        /* of the devices */
     hy_device *device[MAX_DEVICES];
 } cuda = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -90,7 +90,8 @@ static hy_status start(int32_t index, hy_device **device)
 hy_status hy_cuda_device(int32_t index, hy_device **device)
 {
     pthread_once(&once, load);
-    if (!cuda.start) return hy_fail(HY_BAD_DEVICE, "DeviceGet: CUDA device %d asked, but there is no usable CUDA backend (%s)", index, cuda.attempts);
+    if (!cuda.start) return hy_fail(HY_BAD_DEVICE, "DeviceGet: CUDA device %d asked, but there is no usable CUDA backend (%s): it needs the package Hybrid.Cuda, of the same version as "
+                       "Hybrid, and NVIDIA's driver", index, cuda.attempts);
     if (index < 0 || index >= cuda.count)
         return hy_fail(HY_BAD_DEVICE, "DeviceGet: CUDA device %d asked, but this machine has %d", index, cuda.count);
     pthread_mutex_lock(&cuda.lock);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static _Thread_local char message[1024];
+static _Thread_local char message[4096]; /* holds the paths of libraries that were not found */
 
 hy_status hy_fail(hy_status status, const char *format, ...)
 {

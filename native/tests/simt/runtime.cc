@@ -88,7 +88,12 @@ double now()
 
 #define LOCKED std::lock_guard<std::recursive_mutex> guard(lock)
 
-cudaError_t cudaGetDeviceCount(int *count) { return *count = devices, cudaSuccess; }
+cudaError_t cudaGetDeviceCount(int *count)
+{
+    LOCKED;
+    *count = devices;
+    return planned;
+}
 cudaError_t cudaSetDevice(int device) { return failed(device >= 0 && device < devices ? cudaSuccess : cudaErrorInvalidDevice); }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int device)
@@ -342,7 +347,7 @@ cudaError_t simt_launch(const void *kernel, dim3 grid, dim3 block, size_t shared
     });
 }
 
-/// For tests: the next launch that runs fails so, and everything after it; 0 mends the device, which on a card nothing does.
+/// For tests: the next launch that runs fails so, and everything after it, as does the search for devices; 0 mends the device, which on a card nothing does.
 extern "C" __attribute__((visibility("default"))) void simt_plan_fault(int error)
 {
     LOCKED;
