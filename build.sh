@@ -17,7 +17,7 @@ help() {
 ./build.sh gen        regenerate the bindings from native/include/hybrid (gen --check: only say what would change)
 ./build.sh bench      measure beside TorchSharp: bench [startup | --filter TEXT] [--json FILE] [--alone: without TorchSharp]
 ./build.sh sanitize   run the native tests under the address, undefined-behaviour and thread sanitizers
-./build.sh cross      build the native core for arm64 Linux and for Windows, and run its tests under emulation: cross [linux-arm64] [win-x64]
+./build.sh cross      build the native core for other platforms, and run its tests under emulation: cross [linux-arm64] [linux-musl-x64] [win-x64]
 ./build.sh variants   build the native core with OpenBLAS and with its AVX-512 kernels lowered to AVX2, and test both
 ./build.sh pack       make the NuGet packages of all that is built, in artifacts/
 ./build.sh consumer   make them, and use them as a stranger would: train, publish self-contained and with NativeAOT, install the command
@@ -49,6 +49,7 @@ missing_cross_packages() {
   command -v aarch64-linux-gnu-gcc >/dev/null || echo gcc-aarch64-linux-gnu
   command -v aarch64-linux-gnu-g++ >/dev/null || echo g++-aarch64-linux-gnu
   command -v qemu-aarch64 >/dev/null || echo qemu-user
+  command -v musl-gcc >/dev/null || echo musl-tools
   command -v x86_64-w64-mingw32-gcc-posix >/dev/null || echo gcc-mingw-w64-x86-64-posix
   command -v x86_64-w64-mingw32-g++-posix >/dev/null || echo g++-mingw-w64-x86-64-posix
   [[ -x /usr/lib/wine/wine64 ]] || echo wine64
@@ -167,7 +168,7 @@ sanitize() {
 # The platforms of CMakePresets.json but this one: their compilers are Debian's, their tests run under emulation. Each is named, or all.
 cross() {
   local platform
-  (($#)) || set -- linux-arm64 win-x64
+  (($#)) || set -- linux-arm64 linux-musl-x64 win-x64
   for platform in "$@"; do
     cmake --preset "$platform" >/dev/null
     cmake --build --preset "$platform" -- --quiet

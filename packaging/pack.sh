@@ -33,7 +33,7 @@ stage_cuda() {
 }
 
 # The newest symbol that a library for Linux takes from the C library: it runs with that glibc and all later ones.
-newest_symbol() { objdump -T "$1" | grep -oE 'GLIBC_[0-9.]+' | sort -uV | tail -n1; }
+newest_symbol() { objdump -T "$1" | { grep -oE 'GLIBC_[0-9.]+' || echo none; } | sort -uV | tail -n1; }
 
 describe() {
   local kilobytes
@@ -47,12 +47,17 @@ pack_nuspec() {
     -p:commit="$commit" -p:repository="$repository" >/dev/null
 }
 
+# The library for musl is in the package of the one for glibc: a publish for linux-musl-x64 takes the best fit from each package, linux-x64 where it
+# finds no better, so two packages would both give it a libhybrid.so.
 pack_native() {
-  local folder platform library dependencies=""
+  local folder platform library dependencies="" musl
   for folder in artifacts/native/*/; do
     platform=$(basename "$folder")
     for library in "$folder"*; do describe "$library"; done
-    pack_nuspec packaging/Hybrid.Native.Platform.nuspec -p:platform="$platform"
+    [[ $platform != *-musl-* ]] || continue
+    musl=none
+    [[ $platform != linux-* ]] || musl=${platform/linux-/linux-musl-}
+    pack_nuspec packaging/Hybrid.Native.Platform.nuspec -p:platform="$platform" -p:musl="$musl"
     dependencies+="<dependency id=\"Hybrid.Native.$platform\" version=\"[$version]\" />"
   done
   mkdir -p build/pack
@@ -79,7 +84,7 @@ pack_managed() {
 
 rm -rf artifacts/*.nupkg artifacts/*.snupkg
 stage build "$(host)"
-for platform in linux-arm64 win-x64; do stage build/$platform $platform; done
+for platform in linux-arm64 linux-musl-x64 win-x64; do stage build/$platform $platform; done
 stage_cuda linux-x64
 echo "Native libraries:"
 pack_native

@@ -53,9 +53,12 @@ public static unsafe class NativeLibraryLoader
     [SuppressMessage("Usage", "CA2255", Justification = "The resolver must stand before the first native call, wherever that is made.")]
     internal static void Initialize() => NativeLibrary.SetDllImportResolver(typeof(NativeLibraryLoader).Assembly, Resolve);
 
-    /// <summary>This process's platform, as the native packages name it: linux-x64, say.</summary>
-    static string Platform => (OperatingSystem.IsWindows() ? "win" : OperatingSystem.IsMacOS() ? "osx" : "linux")
+    /// <summary>This process's platform, as .NET names it: linux-x64, say, or linux-musl-x64.</summary>
+    static string Platform => (OperatingSystem.IsWindows() ? "win" : OperatingSystem.IsMacOS() ? "osx" : OnMusl ? "linux-musl" : "linux")
         + $"-{RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant()}";
+
+    /// <summary>Whether the C library is musl: Microsoft's builds of .NET name it, Alpine's name Alpine.</summary>
+    static bool OnMusl => RuntimeInformation.RuntimeIdentifier.Contains("musl") || RuntimeInformation.RuntimeIdentifier.StartsWith("alpine", StringComparison.Ordinal);
 
     /// <summary>The files to try, in order.</summary>
     /// <param name="variable">what <see cref="Variable"/> holds</param>
@@ -97,7 +100,7 @@ public static unsafe class NativeLibraryLoader
         }
         throw new DllNotFoundException($"Hybrid's native library for {Platform} could not be loaded. Tried:\n"
             + string.Join('\n', attempts.Select(attempt => $"  {attempt.Path}: {attempt.Failure}"))
-            + $"\nIt comes with the package Hybrid, in Hybrid.Native.{Platform} of the same version: restore and publish for {Platform},"
+            + $"\nIt comes with the package Hybrid, in Hybrid.Native.{Platform.Replace("-musl", "")} of the same version: restore and publish for {Platform},"
             + $" or name the library's file in the {Variable} variable.");
     }
 

@@ -15,6 +15,7 @@ else()
   execute_process(COMMAND ${NM} -D --defined-only ${LIBRARY} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
   string(REGEX MATCHALL "[^ \n]+\n" exported "${symbols}")
   string(REPLACE "\n" "" exported "${exported}")
+  list(REMOVE_ITEM exported _init _fini) # of musl's start files
 endif()
 
 list(SORT declared)
