@@ -35,7 +35,7 @@ missing_packages() {
   command -v cmake >/dev/null || echo cmake
   [[ ${CMAKE_C_COMPILER_LAUNCHER:-} != ccache ]] || command -v ccache >/dev/null || echo ccache
   command -v ninja >/dev/null || echo ninja-build
-  compgen -c clang | grep -E '^clang(-[0-9]+)?$' >/dev/null || echo clang # not -q, which would break the pipe
+  compgen -c clang | grep -E '^clang(-[0-9]+)?(\.exe)?$' >/dev/null || echo clang # not -q, which would break the pipe
   [[ $(uname -s) == Linux ]] || return 0 # GoogleTest is fetched elsewhere, and the pictures find the system's fonts
   compgen -G '/usr/lib/*/libgtest.a' >/dev/null || echo libgtest-dev
   [[ -n $(find /usr/share/fonts -name DejaVuSans.ttf -print -quit 2>/dev/null) ]] || echo fonts-dejavu-core # the pictures' text
@@ -77,19 +77,19 @@ add_non_free() {
 
 # Installs what is missing of the .NET SDK and of the packages that the given lists name.
 install_missing() {
-  local missing as_root=() list
-  mapfile -t missing < <(missing_packages; for list in "$@"; do "$list"; done)
+  local missing list as_root=env # bash 3.2 takes an empty array for an unset one
+  missing=($(missing_packages; for list in "$@"; do "$list"; done)) # words: macOS has bash 3.2, without mapfile
   if ((${#missing[@]})) && [[ $(uname -s) == Darwin ]]; then
     brew install --quiet "${missing[@]/ninja-build/ninja}"
   elif ((${#missing[@]})); then
-    ((EUID == 0)) || as_root=(sudo)
+    ((EUID == 0)) || as_root=sudo
     if ! command -v apt-get >/dev/null || ! may_install; then
       echo "build.sh: missing: ${missing[*]} (names of Debian and Ubuntu). Install them and run this again." >&2
       exit 1
     fi
     echo "Installing ${missing[*]}"
-    "${as_root[@]}" apt-get update -qq
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=900 install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    $as_root apt-get update -qq
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=900 install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
   fi
   if ! command -v dotnet >/dev/null || ! dotnet --list-sdks | grep '^10\.' >/dev/null; then
     echo "build.sh: missing: the .NET 10 SDK. Install it from https://dotnet.microsoft.com and run this again." >&2
@@ -97,11 +97,13 @@ install_missing() {
   fi
 }
 
-build_native() {
 # Builds everything, tests included, or the given target: hybrid, the library alone, is all that its users need.
+build_native() {
   [[ -f build/build.ninja ]] || { echo "Building Hybrid: a few minutes the first time"; cmake -S . -B build -G Ninja >/dev/null; }
   cmake --build build ${1:+--target "$1"} -- --quiet
 }
+
+processors() { nproc 2>/dev/null || sysctl -n hw.ncpu; } # Linux and Git for Windows; macOS
 
 # Builds a project or the solution; on failure, and only then, shows what the compiler said.
 build_managed() {
@@ -111,11 +113,11 @@ build_managed() {
 
 # Side by side needs libtorch, 600 MB unpacked, and on Debian 12 a newer system to run it in; alone needs neither.
 bench() {
-  local project=tests/Hybrid.Benchmarks side_by_side=true beside=("$root/tests/Hybrid.Benchmarks/newer-debian.sh")
-  [[ " $* " != *" --alone "* ]] || { side_by_side=false beside=(); }
+  local project=tests/Hybrid.Benchmarks side_by_side=true beside=$root/tests/Hybrid.Benchmarks/newer-debian.sh
+  [[ " $* " != *" --alone "* ]] || { side_by_side=false beside=env; }
   build_managed $project -p:Peer=$side_by_side
   cd "$caller"
-  exec "${beside[@]}" dotnet "$root/$project/bin/$configuration/net10.0/Hybrid.Benchmarks.dll" "$@"
+  exec "$beside" dotnet "$root/$project/bin/$configuration/net10.0/Hybrid.Benchmarks.dll" "$@"
 }
 
 generator() { dotnet run --project bindings/generator -c "$configuration" -- --root "$root" "$@"; }
@@ -128,7 +130,7 @@ managed_tests() {
 run_tests() {
   local status=0 native=build/native-tests.xml managed=build/managed-tests
   rm -rf "$native" "$managed"
-  ctest --test-dir build --output-on-failure --output-junit "$root/$native" -j "$(nproc)" --progress || status=1
+  ctest --test-dir build --output-on-failure --output-junit "$root/$native" -j "$(processors)" --progress || status=1
   managed_tests tests 'TestCategory!=Cuda' || status=1
   # What needs a GPU runs on the emulator, in a process of its own: no other test is to find a GPU.
   local emulator=$root/build/native/tests/simt/libhybrid_cuda_emulated.so
@@ -161,7 +163,7 @@ sanitize() {
     cmake -S . -B "$directory" -G Ninja -DHYBRID_SANITIZE="$kind" -DHYBRID_AVX512=$avx512 -DCMAKE_BUILD_TYPE=RelWithDebInfo >/dev/null
     cmake --build "$directory" --target hybrid_tests -- --quiet
     echo "The native tests under $kind:"
-    ctest --test-dir "$directory" --output-on-failure -j "$(nproc)" --progress
+    ctest --test-dir "$directory" --output-on-failure -j "$(processors)" --progress
   done
 }
 
@@ -174,7 +176,7 @@ cross() {
     cmake --build --preset "$platform" -- --quiet
     echo "The native tests for $platform:"
     # qemu-user 7.2 stops with an assertion of its own when a process with threads forks, so the one test that does is left out.
-    WINEDEBUG=-all WINEPREFIX=$root/build/wine ctest --test-dir "build/$platform" --output-on-failure -j "$(nproc)" --progress \
+    WINEDEBUG=-all WINEPREFIX=$root/build/wine ctest --test-dir "build/$platform" --output-on-failure -j "$(processors)" --progress \
       --exclude-regex '^Parallel.AForkedChild'
   done
 }
@@ -185,7 +187,7 @@ variants() {
   cmake -S . -B $directory -G Ninja -DHYBRID_OPENBLAS=ON -DHYBRID_AVX512_LOWERED=ON >/dev/null
   cmake --build $directory --target hybrid_tests -- --quiet
   echo "The matrix products with OpenBLAS, and the AVX-512 kernels lowered to AVX2:"
-  ctest --test-dir $directory --output-on-failure -j "$(nproc)" --progress --tests-regex 'avx512|Matmul|^(Gemm|Conv|Winograd)\.'
+  ctest --test-dir $directory --output-on-failure -j "$(processors)" --progress --tests-regex 'avx512|Matmul|^(Gemm|Conv|Winograd)\.'
 }
 
 # And for ./build.sh lint.

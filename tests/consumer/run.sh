@@ -4,6 +4,7 @@
 set -euo pipefail
 here=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
 root=$(realpath "$here/../..")
+[[ $(uname -s) != MINGW* ]] || root=$(cygpath -m "$root") # files that .NET reads know no /d/ for D:/
 version=$(<"$root/VERSION")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -27,6 +28,8 @@ rm -rf Digits/bin Digits/obj
 fail() { echo "consumer: $*" >&2; exit 1; }
 quietly() { "$@" >log 2>&1 || { cat log >&2; fail "failed: $*"; }; }
 megabytes() { LC_ALL=C awk -v bytes="$1" 'BEGIN { printf "%.1f MB", bytes / 1e6 }'; }
+# run OUTPUT COMMAND…: with line ends as everywhere, Windows' too
+run() { "${@:2}" | tr -d '\r' >"$1"; }
 # Of files, or of what folders hold besides symbols and the package that was unpacked there.
 size_of() { find "$@" -type f \( -path "$root/artifacts/*" -o ! -name '*.pdb' ! -name '*.dbg' ! -name '*.nupkg' \) -exec cat {} + | wc -c; }
 # at_most WHAT BYTES MEGABYTES
@@ -49,21 +52,21 @@ check_model() {
 
 echo "A project outside the tree, from the packages of $version:"
 quietly dotnet build Digits -c Release -o built
-dotnet built/Digits.dll train model.safetensors >trained
+run trained dotnet built/Digits.dll train model.safetensors
 check_model trained
 echo "  LeNet, one epoch: $(head -n1 trained)"
 
 publish contained --self-contained -p:PublishTrimmed=true -p:SuppressTrimAnalysisWarnings=false
-contained/Digits check model.safetensors >checked
+run checked contained/Digits check model.safetensors
 same_model trained checked "the trimmed program read another model than was saved"
 echo "  self-contained and trimmed: $(megabytes "$(size_of contained)"), loads the model"
 
 publish aot -p:PublishAot=true -p:IlcTreatWarningsAsErrors=true
-aot/Digits check model.safetensors >checked
+run checked aot/Digits check model.safetensors
 same_model trained checked "the NativeAOT program read another model than was saved"
-aot/Digits train aot.safetensors >trained-aot
+run trained-aot aot/Digits train aot.safetensors
 check_model trained-aot
-dotnet built/Digits.dll check aot.safetensors >checked
+run checked dotnet built/Digits.dll check aot.safetensors
 same_model trained-aot checked "what the NativeAOT program saved was read differently"
 at_most "NativeAOT digit classifier, all in" "$(size_of aot)" 25
 

@@ -74,7 +74,7 @@ public class LoaderTests
     }
 
     // The machine's word of an ELF header (tool interface standard, figure 1-3): 183 is arm64, 62 is x86-64.
-    [Test]
+    [Test, Platform("Linux")]
     public void ALibraryForAnotherProcessorIsNamedAsSuch()
     {
         using var folder = new TemporaryFolder();
@@ -114,7 +114,7 @@ public class LoaderTests
     {
         var library = Path.Combine(directory, "library.so");
         File.WriteAllText(Path.Combine(directory, "library.c"), source);
-        using var compiler = Process.Start("cc", ["-shared", "-fPIC", "-o", library, Path.Combine(directory, "library.c")]);
+        using var compiler = Process.Start(OperatingSystem.IsWindows() ? "gcc" : "cc", ["-shared", "-fPIC", "-o", library, Path.Combine(directory, "library.c")]);
         compiler.WaitForExit();
         Assert.That(compiler.ExitCode, Is.Zero);
         return library;
