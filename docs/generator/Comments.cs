@@ -6,9 +6,10 @@ using System.Xml.Linq;
 namespace Hybrid.Docs;
 
 /// <summary>The compiler's XML documentation, as HTML.</summary>
-sealed class Comments(string file)
+sealed class Comments(IEnumerable<string> files)
 {
-    readonly Dictionary<string, XElement> members = XDocument.Load(file).Descendants("member").ToDictionary(m => m.Attribute("name")!.Value);
+    readonly Dictionary<string, XElement> members =
+        files.SelectMany(file => XDocument.Load(file).Descendants("member")).ToDictionary(m => m.Attribute("name")!.Value);
 
     /// <summary>References to members that there are not.</summary>
     public HashSet<string> Unresolved { get; } = [];
@@ -57,7 +58,7 @@ sealed class Comments(string file)
             return $"<code>{word}</code>";
         }
         string id = see.Attribute("cref")!.Value, text = see.Value.Length > 0 ? WebUtility.HtmlEncode(see.Value) : $"<code>{ShortName(id)}</code>";
-        if (!id[2..].StartsWith("Hybrid.", StringComparison.Ordinal) || id[2..].StartsWith("Hybrid.Bindings.", StringComparison.Ordinal))
+        if (!id[2..].StartsWith("Hybrid.", StringComparison.Ordinal))
         {
             return text;
         }

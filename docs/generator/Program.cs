@@ -1,16 +1,16 @@
 using System.Reflection;
 using Hybrid.Docs;
 
-// Writes the site: docs SOURCE TARGET. Guides come from SOURCE/*.md, the reference from the assembly and its XML documentation.
+// Writes the site: docs SOURCE TARGET. Guides come from SOURCE/*.md, the reference from the assemblies and their XML documentation.
 if (args is not [var source, var target])
 {
     Console.Error.WriteLine("usage: Hybrid.Docs SOURCE TARGET");
     return 2;
 }
-var assembly = typeof(Hybrid.Tensor).Assembly;
-var comments = new Comments(Path.ChangeExtension(assembly.Location, "xml"));
-var reference = new Reference(assembly, comments);
-var site = new Site(target, assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion);
+Assembly library = typeof(Hybrid.Tensor).Assembly, bindings = typeof(Hybrid.HybridException).Assembly;
+var comments = new Comments([Path.ChangeExtension(library.Location, "xml"), Path.ChangeExtension(bindings.Location, "xml")]);
+var reference = new Reference([library, bindings], comments);
+var site = new Site(target, library.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion);
 foreach (string page in Directory.EnumerateFiles(source, "*.md").Order())
 {
     site.WriteGuide(page);

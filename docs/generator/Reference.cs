@@ -6,12 +6,13 @@ using System.Text;
 namespace Hybrid.Docs;
 
 /// <summary>The pages of the reference: one for each public type.</summary>
-sealed class Reference(Assembly assembly, Comments comments)
+sealed class Reference(IEnumerable<Assembly> assemblies, Comments comments)
 {
     const BindingFlags Own = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
 
     /// <summary>The public types, by namespace and name. Those whose names no program can write are the compiler's.</summary>
-    public IReadOnlyList<Type> Types { get; } = [.. assembly.GetExportedTypes().Where(t => !t.FullName!.Contains('<')).OrderBy(t => t.Namespace).ThenBy(t => t.Name)];
+    public IReadOnlyList<Type> Types { get; } = [.. assemblies.SelectMany(a => a.GetExportedTypes()).Where(t => !t.FullName!.Contains('<'))
+        .OrderBy(t => t.Namespace).ThenBy(Signature.Name, StringComparer.OrdinalIgnoreCase)];
 
     /// <summary>The file of a type's page.</summary>
     public static string FileOf(Type type) => type.FullName!.Replace('+', '.').Replace('`', '-') + ".html";
@@ -57,17 +58,22 @@ sealed class Reference(Assembly assembly, Comments comments)
 
     void Section(StringBuilder html, string title, IEnumerable<MemberInfo> members)
     {
-        var documented = members.Where(m => comments.Part(m, "summary").Length > 0).OrderBy(Signature.Title, StringComparer.Ordinal).ToList();
+        var documented = members.Where(m => comments.Part(m, "summary").Length > 0).OrderBy(Signature.Title, StringComparer.OrdinalIgnoreCase).ToList();
         if (documented.Count == 0)
         {
             return;
         }
-        html.Append($"<h2>{title}</h2>");
-        foreach (var member in documented)
+        var groups = documented.GroupBy(m => Signature.Anchor(Signature.Id(m))).ToList(); // overloads share a place on the page
+        html.Append($"<h2>{title}</h2><p class=\"members\">");
+        html.AppendJoin(' ', groups.Select(group => $"<a href=\"#{group.Key}\"><code>{Escape(Signature.Title(group.First()))}</code></a>")).Append("</p>");
+        foreach (var group in groups)
         {
-            html.Append($"<section id=\"{Signature.Anchor(Signature.Id(member))}\"><h3>{Escape(Signature.Title(member))}</h3>");
-            html.Append($"<pre><code>{Escape(Signature.Declaration(member))}</code></pre>");
-            Describe(html, member);
+            html.Append($"<section id=\"{group.Key}\"><h3>{Escape(Signature.Title(group.First()))}</h3>");
+            foreach (var member in group)
+            {
+                html.Append($"<pre><code>{Escape(Signature.Declaration(member))}</code></pre>");
+                Describe(html, member);
+            }
             html.Append("</section>");
         }
     }

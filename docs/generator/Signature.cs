@@ -10,7 +10,14 @@ static class Signature
     static readonly Dictionary<Type, string> Keywords = new()
     {
         [typeof(bool)] = "bool", [typeof(byte)] = "byte", [typeof(int)] = "int", [typeof(long)] = "long", [typeof(ulong)] = "ulong", [typeof(float)] = "float",
+        [typeof(sbyte)] = "sbyte", [typeof(short)] = "short", [typeof(ushort)] = "ushort", [typeof(uint)] = "uint", [typeof(nint)] = "nint", [typeof(nuint)] = "nuint",
         [typeof(double)] = "double", [typeof(string)] = "string", [typeof(object)] = "object", [typeof(void)] = "void", [typeof(char)] = "char",
+    };
+
+    static readonly Dictionary<string, string> Operators = new()
+    {
+        ["op_Addition"] = "+", ["op_Subtraction"] = "-", ["op_Multiply"] = "*", ["op_Division"] = "/", ["op_UnaryNegation"] = "-", ["op_LessThan"] = "<",
+        ["op_LessThanOrEqual"] = "<=", ["op_GreaterThan"] = ">", ["op_GreaterThanOrEqual"] = ">=", ["op_Equality"] = "==", ["op_Inequality"] = "!=",
     };
 
     /// <summary>A type's name in C#, with its arguments.</summary>
@@ -19,6 +26,10 @@ static class Signature
         if (type.IsByRef)
         {
             return Name(type.GetElementType()!);
+        }
+        if (type.IsPointer)
+        {
+            return Name(type.GetElementType()!) + "*";
         }
         if (type.IsArray)
         {
@@ -37,7 +48,7 @@ static class Signature
     public static string Declaration(MemberInfo member) => member switch
     {
         ConstructorInfo constructor => $"{Access(constructor)}{constructor.DeclaringType!.Name.Split('`')[0]}({Parameters(constructor)})",
-        MethodInfo method => $"{Access(method)}{(method.IsStatic ? "static " : method.IsAbstract ? "abstract " : "")}{Name(method.ReturnType)} {MethodName(method)}({Parameters(method)})",
+        MethodInfo method => $"{Access(method)}{(method.IsStatic ? "static " : method.IsAbstract ? "abstract " : "")}{Result(method)}{MethodName(method)}({Parameters(method)})",
         PropertyInfo property => $"{(property.GetMethod?.IsStatic == true ? "static " : "")}{Name(property.PropertyType)} "
             + (property.GetIndexParameters() is { Length: > 0 } index ? $"this[{string.Join(", ", index.Select(Parameter))}]" : property.Name)
             + $" {{ get;{(property.SetMethod is { IsPublic: true } ? " set;" : "")} }}",
@@ -62,7 +73,7 @@ static class Signature
         Type type => "T:" + TypePath(type),
         ConstructorInfo constructor => $"M:{TypePath(constructor.DeclaringType!)}.#ctor{IdParameters(constructor.GetParameters())}",
         MethodInfo method => $"M:{TypePath(method.DeclaringType!)}.{method.Name}{(method.IsGenericMethod ? $"``{method.GetGenericArguments().Length}" : "")}"
-            + IdParameters(method.GetParameters()) + (method.Name is "op_Implicit" or "op_Explicit" ? "~" + IdType(method.ReturnType) : ""),
+            + IdParameters(method.GetParameters()) + (IsConversion(method) ? "~" + IdType(method.ReturnType) : ""),
         PropertyInfo property => $"P:{TypePath(property.DeclaringType!)}.{property.Name}{IdParameters(property.GetIndexParameters())}",
         FieldInfo field => $"F:{TypePath(field.DeclaringType!)}.{field.Name}",
         EventInfo e => $"E:{TypePath(e.DeclaringType!)}.{e.Name}",
@@ -74,7 +85,12 @@ static class Signature
 
     static string Access(MethodBase method) => method.IsPublic ? "" : "protected ";
 
-    static string MethodName(MethodInfo method) => method.Name.StartsWith("op_", StringComparison.Ordinal) ? "operator " + method.Name[3..]
+    static bool IsConversion(MethodInfo method) => method.Name is "op_Implicit" or "op_Explicit";
+
+    static string Result(MethodInfo method) => IsConversion(method) ? "" : Name(method.ReturnType) + " "; // a conversion's is in its name
+
+    static string MethodName(MethodInfo method) => Operators.TryGetValue(method.Name, out string? symbol) ? "operator " + symbol
+        : IsConversion(method) ? $"{method.Name[3..].ToLowerInvariant()} operator {Name(method.ReturnType)}"
         : method.IsGenericMethod ? $"{method.Name}<{string.Join(", ", method.GetGenericArguments().Select(Name))}>" : method.Name;
 
     static string Parameters(MethodBase method) => string.Join(", ", method.GetParameters().Select(Parameter));

@@ -11,7 +11,7 @@ sealed partial class Site(string folder, string version)
         body { font: 16px/1.55 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem }
         nav a { margin-right: 1rem } footer { margin-top: 3rem; opacity: .6 }
         pre { padding: .8rem; overflow-x: auto; background: color-mix(in srgb, currentColor 7%, transparent); border-radius: 4px }
-        code { font: 14px/1.45 ui-monospace, monospace } table { border-collapse: collapse }
+        code { font: 14px/1.45 ui-monospace, monospace } table { border-collapse: collapse } td code { overflow-wrap: anywhere } .members a { margin-right: .6rem }
         td, th { border-bottom: 1px solid color-mix(in srgb, currentColor 25%, transparent); padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top }
         dt { margin-top: .4rem } section { margin-top: 2rem }
         """;
