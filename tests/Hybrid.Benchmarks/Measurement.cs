@@ -14,9 +14,10 @@ namespace Hybrid.Benchmarks;
 /// <param name="PeakFraction">That rate over the machine's in the same rounds.</param>
 /// <param name="IsArithmetic">Whether the rate is of operations, not of bytes.</param>
 /// <param name="Target">The ratio to reach; null where none is set.</param>
+/// <param name="Limit">The most that Hybrid's own figure is to be; null where none is set.</param>
 public sealed record Measurement(string Name, string Unit, double Hybrid, double? Peer = null, double? Ratio = null, double? Low = null,
     double? High = null, double Rate = 0, double? PeakFraction = null, bool IsArithmetic = false,
-    double? Target = null)
+    double? Target = null, double? Limit = null)
 {
     /// <summary>Sums paired figures up.</summary>
     public static Measurement Of(string name, string unit, IReadOnlyList<double> hybrid, IReadOnlyList<double> peer)

@@ -77,8 +77,11 @@ public static class Program
     }
 
     static string Describe(Measurement m) => m.Ratio is { } ratio
-        ? $"{m.Name}: {m.Hybrid:G4} {m.Unit}, TorchSharp {m.Peer:G4} {m.Unit}, ratio {ratio:F2}{OfPeak(m)}"
-        : $"{m.Name}: {m.Hybrid:G4} {m.Unit}{OfPeak(m)}";
+        ? $"{m.Name}: {Figure(m)}, TorchSharp {m.Peer:G4} {m.Unit}, ratio {ratio:F2}{OfPeak(m)}"
+        : $"{m.Name}: {Figure(m)}{OfPeak(m)}";
+
+    static string Figure(Measurement m) =>
+        $"{m.Hybrid:G4} {m.Unit}" + (m.Limit is { } limit ? $" ({(m.Hybrid <= limit ? "within" : "above")} {limit:G4})" : "");
 
     static string OfPeak(Measurement m) => m.PeakFraction is { } share ? $", {share:P0} of peak" : "";
 
@@ -90,7 +93,7 @@ public static class Program
         table.AddColumns("rate", "of peak");
         foreach (var m in measured)
         {
-            string[] figures = [Markup.Escape(m.Name), $"{m.Hybrid:G4} {m.Unit}"];
+            string[] figures = [Markup.Escape(m.Name), Figure(m)];
             string[] compared = peer ? [$"{m.Peer:G4} {m.Unit}", $"{m.Ratio:F2}", $"{m.Low:F2} - {m.High:F2}", m.Target is null ? "" : m.Ratio >= m.Target ? $"{m.Target}" : $"{m.Target}, below"] : [];
             string[] rate = m.PeakFraction is { } share ? [$"{m.Rate / 1e9:G4} {(m.IsArithmetic ? "GFLOP/s" : "GB/s")}", $"{share:P0}"] : ["", ""];
             table.AddRow([.. figures, .. compared, .. rate]);
@@ -109,6 +112,7 @@ public static class Program
         ["ratio_low"] = m.Low,
         ["ratio_high"] = m.High,
         ["target"] = m.Target,
+        ["limit"] = m.Limit,
         ["peak_fraction"] = m.PeakFraction,
     };
 }
