@@ -14,10 +14,12 @@ static class NativeFile
     {
         var header = new byte[HeaderBytes];
         int length;
+        long fileLength;
         try
         {
             using var stream = File.OpenRead(path);
             length = stream.ReadAtLeast(header, HeaderBytes, throwOnEndOfStream: false);
+            fileLength = stream.Length;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -26,6 +28,7 @@ static class NativeFile
         var (system, processor) = Read(header.AsSpan(0, length));
         var (ourSystem, ourProcessor) = (OurSystem, OurProcessor);
         return system is null ? "it is no shared library"
+            : EndOfElf(header.AsSpan(0, length)) is { } end && end > fileLength ? $"it is cut short: it has {fileLength} bytes of {end}"
             : system == ourSystem && (processor == ourProcessor || processor is null) ? null
             : $"it is for {system} on {processor ?? "another processor"}, this process runs on {ourSystem} on {ourProcessor}";
     }
@@ -50,6 +53,13 @@ static class NativeFile
         }
         return header.Length >= 8 && BinaryPrimitives.ReadUInt32BigEndian(header) == 0xcafebabe ? ("macOS", OurProcessor) : (null, null); // for several
     }
+
+    /// <summary>Where the table of sections ends in a 64-bit ELF file, which linkers put last (System V ABI, chapter 4: e_shoff + e_shentsize * e_shnum); null
+    /// for any other file. The system maps a file that lacks its end, and kills the process that reads there.</summary>
+    internal static long? EndOfElf(ReadOnlySpan<byte> header) => header.Length >= 64 && header.StartsWith("\u007fELF\u0002"u8)
+        ? BinaryPrimitives.ReadInt64LittleEndian(header[40..])
+            + (long)BinaryPrimitives.ReadUInt16LittleEndian(header[58..]) * BinaryPrimitives.ReadUInt16LittleEndian(header[60..])
+        : null;
 
     static string OurSystem => OperatingSystem.IsWindows() ? "Windows" : OperatingSystem.IsMacOS() ? "macOS" : "Linux";
 

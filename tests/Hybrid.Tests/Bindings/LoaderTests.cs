@@ -88,6 +88,19 @@ public class LoaderTests
         Assert.That(attempts[0].Failure, Does.StartWith($"it is for Linux on {other}, this process runs on Linux on "));
     }
 
+    [Test, Platform("Linux")]
+    public void ALibraryThatIsCutShortIsRefusedBeforeItKillsTheProcess()
+    {
+        using var folder = new TemporaryFolder();
+        string library = Compile("int hy_abi_version(void) { return 1; }", folder.FullName);
+        byte[] bytes = File.ReadAllBytes(library);
+        Assert.That(NativeFile.EndOfElf(bytes), Is.EqualTo(bytes.Length));
+        File.WriteAllBytes(library, bytes[..(bytes.Length / 2)]);
+        var attempts = new List<LoadAttempt>();
+        Assert.Throws<DllNotFoundException>(() => NativeLibraryLoader.Load([library], attempts));
+        Assert.That(attempts[0].Failure, Is.EqualTo($"it is cut short: it has {bytes.Length / 2} bytes of {bytes.Length}"));
+    }
+
     [TestCase("4D5A", null, null)]
     [TestCase("CFFAEDFE0C000001", "macOS", "arm64")]
     [TestCase("7F454C4602010100000000000000000003003E00", "Linux", "x64")]
