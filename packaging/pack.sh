@@ -50,14 +50,17 @@ pack_nuspec() {
 # The library for musl is in the package of the one for glibc: a publish for linux-musl-x64 takes the best fit from each package, linux-x64 where it
 # finds no better, so two packages would both give it a libhybrid.so.
 pack_native() {
-  local folder platform library dependencies="" musl
+  local folder platform library dependencies="" rid native
   for folder in artifacts/native/*/; do
     platform=$(basename "$folder")
     for library in "$folder"*; do describe "$library"; done
     [[ $platform != *-musl-* ]] || continue
-    musl=none
-    [[ $platform != linux-* ]] || musl=${platform/linux-/linux-musl-}
-    pack_nuspec packaging/Hybrid.Native.Platform.nuspec -p:platform="$platform" -p:musl="$musl"
+    rm -rf "build/pack/native/$platform"
+    for rid in "$platform" "${platform/linux-/linux-musl-}"; do
+      native=build/pack/native/$platform/$rid/native
+      [[ ! -d artifacts/native/$rid ]] || { mkdir -p "$native" && cp -p "artifacts/native/$rid"/* "$native"; }
+    done
+    pack_nuspec packaging/Hybrid.Native.Platform.nuspec -p:platform="$platform"
     dependencies+="<dependency id=\"Hybrid.Native.$platform\" version=\"[$version]\" />"
   done
   mkdir -p build/pack
