@@ -6,7 +6,7 @@ using System.Runtime.InteropServices;
 namespace Hybrid.Bindings;
 
 /// <summary>An attempt to load the native library.</summary>
-/// <param name="Path">the file, or "hybrid" for the system's own search</param>
+/// <param name="Path">the file; a bare name, <c>libhybrid.so</c> say, for the system's own search</param>
 /// <param name="Failure">why it failed; null when it is the one that was loaded</param>
 public sealed record LoadAttempt(string Path, string? Failure);
 
@@ -25,7 +25,7 @@ public static unsafe class NativeLibraryLoader
     static readonly List<LoadAttempt> Made = [];
     static nint library;
 
-    /// <summary>The file that was loaded ("hybrid" when the system's search found it); null as long as none is.</summary>
+    /// <summary>The file that was loaded (a bare name when the system's search found it); null as long as none is.</summary>
     public static string? LoadedPath
     {
         get
@@ -68,22 +68,23 @@ public static unsafe class NativeLibraryLoader
     {
         if (!string.IsNullOrEmpty(variable))
         {
-            return [variable];
+            return [Path.GetFullPath(variable)];
         }
-        string file = OperatingSystem.IsWindows() ? "hybrid.dll" : OperatingSystem.IsMacOS() ? "libhybrid.dylib" : "libhybrid.so";
         List<string> folders = [baseDirectory, Path.Combine(baseDirectory, "runtimes", Platform, "native")];
         folders.AddRange((packageFolders ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries));
         List<string> candidates = [];
         foreach (string folder in folders)
         {
-            string candidate = Path.Combine(folder, file);
+            string candidate = Path.Combine(folder, FileName);
             if (!candidates.Contains(candidate))
             {
                 candidates.Add(candidate);
             }
         }
-        return [.. candidates, LibraryName];
+        return [.. candidates, FileName];
     }
+
+    static string FileName => OperatingSystem.IsWindows() ? "hybrid.dll" : OperatingSystem.IsMacOS() ? "libhybrid.dylib" : "libhybrid.so";
 
     /// <summary>Loads the first candidate that is the library, noting each attempt.</summary>
     /// <exception cref="DllNotFoundException">None is; the message lists them with the reasons, and says what to install.</exception>
@@ -126,7 +127,7 @@ public static unsafe class NativeLibraryLoader
     static string? TryLoad(string candidate, out nint handle)
     {
         handle = 0;
-        var isFile = candidate != LibraryName;
+        var isFile = candidate != FileName;
         if (isFile && !File.Exists(candidate))
         {
             return "no such file";
@@ -137,9 +138,7 @@ public static unsafe class NativeLibraryLoader
         }
         try
         {
-            handle = isFile
-                ? NativeLibrary.Load(Path.GetFullPath(candidate))
-                : NativeLibrary.Load(candidate, typeof(NativeLibraryLoader).Assembly, null);
+            handle = NativeLibrary.Load(candidate); // not .NET's search for an assembly: it would load files that were refused before
         }
         catch (Exception e) when (e is DllNotFoundException or BadImageFormatException)
         {
