@@ -27,6 +27,7 @@ rm -rf Digits/bin Digits/obj
 
 fail() { echo "consumer: $*" >&2; exit 1; }
 quietly() { "$@" >log 2>&1 || { cat log >&2; fail "failed: $*"; }; }
+[[ ! -d $user_packages/hybrid/$version ]] || fail "$user_packages/hybrid/$version would be used instead of the package in artifacts/: delete it"
 megabytes() { LC_ALL=C awk -v bytes="$1" 'BEGIN { printf "%.1f MB", bytes / 1e6 }'; }
 # run OUTPUT COMMAND…: with line ends as everywhere, Windows' too
 run() { "${@:2}" | tr -d '\r' >"$1"; }
