@@ -84,7 +84,7 @@ public static unsafe class NativeLibraryLoader
         return [.. candidates, FileName];
     }
 
-    static string FileName => OperatingSystem.IsWindows() ? "hybrid.dll" : OperatingSystem.IsMacOS() ? "libhybrid.dylib" : "libhybrid.so";
+    static string FileName => OperatingSystem.IsWindows() ? "libhybrid.dll" : OperatingSystem.IsMacOS() ? "libhybrid.dylib" : "libhybrid.so";
 
     /// <summary>Loads the first candidate that is the library, noting each attempt.</summary>
     /// <exception cref="DllNotFoundException">None is; the message lists them with the reasons, and says what to install.</exception>

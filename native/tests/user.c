@@ -1,5 +1,5 @@
 /* A program in C that uses the library through hybrid.h alone, as any user's does: it loads, works on several threads, and says what is wrong.
- * It needs no C++ library, so it also runs where the other tests can't be built (musl), and it is what loads hybrid.dll in the Windows build. */
+ * It needs no C++ library, so it also runs where the other tests can't be built (musl), and it is what loads libhybrid.dll in the Windows build. */
 #include <hybrid/hybrid.h>
 #include <math.h>
 #include <stdio.h>

@@ -10,7 +10,7 @@
 
 /** The name of a shared library's file. */
 #if defined(_WIN32)
-#  define HY_LIBRARY_FILE(name) name ".dll"
+#  define HY_LIBRARY_FILE(name) "lib" name ".dll"
 #elif defined(__APPLE__)
 #  define HY_LIBRARY_FILE(name) "lib" name ".dylib"
 #else
