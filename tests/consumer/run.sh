@@ -71,6 +71,13 @@ run checked dotnet built/Digits.dll check aot.safetensors
 same_model trained-aot checked "what the NativeAOT program saved was read differently"
 at_most "NativeAOT digit classifier, all in" "$(size_of aot)" 25
 
+for folder in "$root"/artifacts/native/*/; do
+  other=$(basename "$folder")
+  quietly dotnet publish Digits -c Release -r "$other" --no-self-contained -p:UseAppHost=false -o "for-$other"
+  for library in "$folder"*; do cmp "$library" "for-$other/$(basename "$library")" >&2 || fail "a publish for $other has not that platform's library"; done
+  echo "  published for $other: has that platform's library"
+done
+
 quietly dotnet tool install Hybrid.Cli --tool-path tool --version "$version"
 quietly tool/hybrid info
 echo "  the command: $(tr -s ' ' <log | head -n2 | paste -sd, -)"
