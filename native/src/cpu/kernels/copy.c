@@ -67,12 +67,12 @@ static inline void turn_words(const char *x, int64_t x_column, words (*to)[4])
 {
     const words a = *(const words *)x, b = *(const words *)(x + x_column);
     const words c = *(const words *)(x + 2 * x_column), d = *(const words *)(x + 3 * x_column);
-    const words ab = __builtin_shuffle(a, b, (words){0, 4, 1, 5}), cd = __builtin_shuffle(c, d, (words){0, 4, 1, 5});
-    const words ab2 = __builtin_shuffle(a, b, (words){2, 6, 3, 7}), cd2 = __builtin_shuffle(c, d, (words){2, 6, 3, 7});
-    to[0][0] = __builtin_shuffle(ab, cd, (words){0, 1, 4, 5});
-    to[1][0] = __builtin_shuffle(ab, cd, (words){2, 3, 6, 7});
-    to[2][0] = __builtin_shuffle(ab2, cd2, (words){0, 1, 4, 5});
-    to[3][0] = __builtin_shuffle(ab2, cd2, (words){2, 3, 6, 7});
+    const words ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    const words ab2 = __builtin_shufflevector(a, b, 2, 6, 3, 7), cd2 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    to[0][0] = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+    to[1][0] = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+    to[2][0] = __builtin_shufflevector(ab2, cd2, 0, 1, 4, 5);
+    to[3][0] = __builtin_shufflevector(ab2, cd2, 2, 3, 6, 7);
 }
 
 static void turn4(char *y, int64_t y_row, const char *x, int64_t x_column)
