@@ -317,7 +317,8 @@ static hy_status run(hy_device *device, const hy_gemm *g, int64_t size, int64_t 
     return run_plan(&p, size, typed);
 }
 
-#define BODY "cpu/kernels/gemm_body.h"
+#define ADD_PRODUCT(sum, a, column) ((sum) + *(a) * (column))
+#define BODY "cpu/kernels/gemm_reals.h"
 #include "cpu/kernels/both_reals.h"
 
 void HY_ISA(hy_gemm_tile_f32)(int64_t rows, int64_t kc, const float *a, int64_t a_k, const float *b, float *c, int64_t c_stride, bool add)

@@ -1,4 +1,5 @@
-/* The typed half of gemm.c, included once with `real` float and once double; T(name) carries the type's suffix. */
+/* The typed half of gemm.c: `real` is the type of an element, T(name) carries its suffix, ADD_PRODUCT(sum, a, column) is a vector `sum` plus
+ * the element at `a` times the vector `column`. */
 
 #define WIDTH ((int64_t)(HY_TILE_VECTORS * HY_TILE_VECTOR / sizeof(real)))
 #define LANES ((int64_t)(HY_TILE_VECTOR / sizeof(real)))
@@ -182,40 +183,8 @@ static void T(add_partials)(void *context, int64_t begin, int64_t end)
     }
 }
 
-hy_status HY_ISA(T(hy_gemm))(hy_device *device, const hy_gemm *g)
+static hy_status T(run_gemm)(hy_device *device, const hy_gemm *g)
 {
     static const bodies typed = {T(pack_shared), T(run_blocks), T(add_partials)};
     return run(device, g, sizeof(real), WIDTH, &typed);
 }
-
-/* ---- Packing ahead of all products ---- */
-
-int64_t HY_ISA(T(hy_gemm_prepared))(int64_t n, int64_t k) { return hy_ceil_div(n, WIDTH) * WIDTH * k; }
-
-typedef struct T(preparation) {
-    side s;
-    real *to;
-    int64_t k;
-} T(preparation);
-
-static void T(prepare_panels)(void *context, int64_t begin, int64_t end)
-{
-    const T(preparation) *p = context;
-    for (int64_t j = begin; j < end; j++) T(pack_panels)(&p->s, p->s.operand->data, j, j + 1, 0, p->k, p->to + j * p->k * WIDTH);
-}
-
-void HY_ISA(T(hy_gemm_prepare))(const hy_gemm_operand *b, int64_t n, int64_t k, real *to)
-{
-    const hy_gemm g = {.n = n, .k = k};
-    const plan whole = {.g = &g};
-    T(preparation) p = {.to = to, .k = k};
-    if (n == 0 || k == 0) return;
-    make_side(&whole, &p.s, b, n, WIDTH, false);
-    hy_parallel_for(p.s.panels, hy_ceil_div(1 << 15, k * WIDTH), T(prepare_panels), &p);
-}
-
-#undef WIDTH
-#undef LANES
-#undef TYPE
-#undef HY_TILE_CASE
-#undef HY_PACK_CASE

@@ -44,17 +44,6 @@ static inline void T(clear_lanes)(int64_t count, int64_t width, int64_t kc, real
     if (count < width) memset(panel, 0, (size_t)(kc * width) * sizeof(real));
 }
 
-void HY_ISA(T(hy_turn_rows))(const real *const *rows, int64_t count, int64_t stride, int64_t width, int64_t kc, real *panel)
-{
-    T(pack_vectors)(rows, count, stride, width, kc, 0, panel);
-}
-
-void HY_ISA(T(hy_pack_rows))(const real *const *rows, int64_t count, int64_t stride, int64_t width, int64_t kc, real *panel)
-{
-    T(clear_lanes)(count, width, kc, panel);
-    T(pack_vectors)(rows, count, stride, width, kc, 0, panel);
-}
-
 /* Vectors that lie side by side: `count` and `width` are constants where this is inlined, so that rows move as vectors. */
 static inline __attribute__((always_inline)) void T(pack_columns)(const real *data, const int64_t count, const int64_t width,
                                                                   int64_t k_stride, int64_t kc, real *panel)

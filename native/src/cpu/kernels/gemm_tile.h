@@ -42,7 +42,7 @@ static inline __attribute__((always_inline)) void T(tile_rows)(const int rows, c
 #pragma GCC unroll 16
         for (int i = 0; i < rows; i++)
 #pragma GCC unroll 4
-            for (int j = 0; j < HY_TILE_VECTORS; j++) sum[i][j] += (by_rows ? row[i][p] : a[i]) * column[j];
+            for (int j = 0; j < HY_TILE_VECTORS; j++) sum[i][j] = ADD_PRODUCT(sum[i][j], by_rows ? row[i] + p : a + i, column[j]);
     }
     const real low = prior->low;
     if (!prior->at && low == -INFINITY) { /* nothing to add or cut off: after a short sum, asking row by row would take a tenth of the time */

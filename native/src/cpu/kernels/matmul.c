@@ -6,61 +6,12 @@
 #include "core/parallel.h"
 #include "core/tensor.h"
 #include "cpu/blas.h"
-#include "cpu/kernels/gemm.h"
+#include "cpu/kernels/gemm_views.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/simd/tile.h"
 
 #define GEMV_COLUMNS 512         /* sums that a row pass keeps in L1 */
 #define GEMV_ELEMENTS (1 << 16)  /* of the matrix, a task */
-
-/* ---- From views to a product ---- */
-
-/* The stride of `t` along the batch axis that is `from_end` axes before the matrix; 0 where it broadcasts. */
-static int64_t batch_stride(const hy_tensor *t, int from_end)
-{
-    int axis = t->ndim - 3 - from_end;
-    return axis < 0 || t->shape[axis] == 1 ? 0 : t->strides[axis];
-}
-
-/* A batch axis along which B is the same and A's and C's rows go on evenly is just more rows. */
-static bool is_more_rows(const hy_gemm *g, int64_t a_stride, int64_t b_stride, int64_t c_stride)
-{
-    if (b_stride != 0 || g->batch_ndim > 0) return false;
-    return g->m == 1 || (a_stride == g->m * g->a.vector_stride && c_stride == g->m * g->c_row_stride);
-}
-
-static hy_gemm describe(const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias, int32_t activation, const hy_tensor *y)
-{
-    hy_gemm g = {.m = y->shape[y->ndim - 2], .n = y->shape[y->ndim - 1], .k = a->shape[a->ndim - 1], .activation = activation};
-    g.a = (hy_gemm_operand){.data = a->data, .vector_stride = a->strides[a->ndim - 2], .k_stride = a->strides[a->ndim - 1]};
-    g.b = (hy_gemm_operand){.data = b->data, .vector_stride = b->strides[b->ndim - 1], .k_stride = b->strides[b->ndim - 2]};
-    g.c = y->data;
-    g.c_row_stride = y->strides[y->ndim - 2];
-    g.c_col_stride = y->strides[y->ndim - 1];
-    if (bias) {
-        g.bias = bias->data;
-        g.bias_col_stride = bias->strides[0];
-    }
-    for (int i = 0; i < y->ndim - 2; i++) {
-        int64_t extent = y->shape[y->ndim - 3 - i], a_stride = batch_stride(a, i), b_stride = batch_stride(b, i);
-        int64_t c_stride = batch_stride(y, i);
-        if (extent == 1) continue;
-        if (is_more_rows(&g, a_stride, b_stride, c_stride)) {
-            if (g.m == 1) {
-                g.a.vector_stride = a_stride;
-                g.c_row_stride = c_stride;
-            }
-            g.m *= extent;
-            continue;
-        }
-        int d = g.batch_ndim++;
-        g.batch_shape[d] = extent;
-        g.a.batch_strides[d] = a_stride;
-        g.b.batch_strides[d] = b_stride;
-        g.c_batch_strides[d] = c_stride;
-    }
-    return g;
-}
 
 /* ---- A vector times a matrix ---- */
 
@@ -123,7 +74,7 @@ static hy_status run_builtin(hy_device *device, int32_t dtype, const hy_gemm *g)
 hy_status HY_ISA(hy_matmul_builtin)(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias,
                                       int32_t activation, const hy_tensor *y)
 {
-    hy_gemm g = describe(a, b, bias, activation, y);
+    hy_gemm g = hy_gemm_of_views(a, b, bias, activation, y);
     return run_builtin(device, y->dtype, &g);
 }
 
@@ -161,7 +112,7 @@ static hy_status add_bias_first(hy_device *device, const hy_tensor *bias, const 
 hy_status HY_ISA(hy_matmul_blas)(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias,
                                    int32_t activation, const hy_tensor *y)
 {
-    hy_gemm g = describe(a, b, bias, activation, y);
+    hy_gemm g = hy_gemm_of_views(a, b, bias, activation, y);
     blas_view va = view_for_blas(g.m, g.a.vector_stride, g.k, g.a.k_stride), vb = view_for_blas(g.n, g.b.vector_stride, g.k, g.b.k_stride);
     blas_view vc = view_for_blas(g.m, g.c_row_stride, g.n, g.c_col_stride);
     if (!hy_blas_exists() || !va.fits || !vb.fits || !vc.fits) return HY_UNSUPPORTED;
@@ -208,7 +159,7 @@ static bool blas_is_faster(const hy_gemm *g, int32_t dtype)
 static hy_status matmul(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *bias, int32_t activation,
                         const hy_tensor *y)
 {
-    hy_gemm g = describe(a, b, bias, activation, y);
+    hy_gemm g = hy_gemm_of_views(a, b, bias, activation, y);
     if (blas_is_faster(&g, y->dtype)) {
         hy_status status = HY_ISA(hy_matmul_blas)(device, a, b, bias, activation, y);
         if (status != HY_UNSUPPORTED) return status;
@@ -232,7 +183,7 @@ static hy_status matmul_prepare(hy_device *device, const hy_tensor *b, int64_t *
 static hy_status matmul_prepared(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *prepared, const hy_tensor *bias,
                                  int32_t activation, const hy_tensor *y)
 {
-    hy_gemm g = describe(a, b, bias, activation, y);
+    hy_gemm g = hy_gemm_of_views(a, b, bias, activation, y);
     if (blas_is_faster(&g, y->dtype)) return matmul(device, a, b, bias, activation, y);
     g.b.prepared = prepared->data;
     return run_builtin(device, y->dtype, &g);
