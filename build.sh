@@ -18,7 +18,7 @@ help() {
 ./build.sh bench      measure beside TorchSharp: bench [startup | --filter TEXT] [--json FILE] [--alone: without TorchSharp]
 ./build.sh sanitize   run the native tests under the address, undefined-behaviour and thread sanitizers
 ./build.sh cross      build the native core for other platforms, and run its tests under emulation: cross [linux-arm64] [linux-musl-x64] [win-x64]
-./build.sh variants   build the native core with OpenBLAS and with its AVX-512 kernels lowered to AVX2, and test both
+./build.sh variants   build the native core with OpenBLAS and with its kernels for AVX-512, VNNI and AVX512-BF16 lowered to AVX2, and test both
 ./build.sh pack       make the NuGet packages of all that is built, in artifacts/
 ./build.sh consumer   make them, and use them as a stranger would: train, publish self-contained and with NativeAOT, install the command
 ./build.sh cuda       build the CUDA backend, for which nvcc is installed where it is missing, and check the machine code
@@ -181,13 +181,13 @@ cross() {
   done
 }
 
-# What the ordinary build leaves out, in one build: OpenBLAS, and AVX-512 where the machine lacks it.
+# What the ordinary build leaves out, in one build: OpenBLAS, and AVX-512, VNNI and AVX512-BF16 where the machine lacks them.
 variants() {
   local directory=build/variants
   cmake -S . -B $directory -G Ninja -DHYBRID_OPENBLAS=ON -DHYBRID_AVX512_LOWERED=ON >/dev/null
   cmake --build $directory --target hybrid_tests -- --quiet
-  echo "The matrix products with OpenBLAS, and the AVX-512 kernels lowered to AVX2:"
-  ctest --test-dir $directory --output-on-failure -j "$(processors)" --progress --tests-regex 'avx512|Matmul|^(Gemm|Conv|Winograd)\.'
+  echo "The matrix products with OpenBLAS, and the kernels for AVX-512, VNNI and AVX512-BF16 lowered to AVX2:"
+  ctest --test-dir $directory --output-on-failure -j "$(processors)" --progress --tests-regex 'avx512|vnni|^Devices|Matmul|^(Gemm|Conv|Winograd)\.'
 }
 
 # And for ./build.sh lint.

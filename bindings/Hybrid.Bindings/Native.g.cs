@@ -437,7 +437,7 @@ public static unsafe partial class Native
     public static void SetDeterministic(int deterministic) =>
         Status.Check(NativeMethods.hy_set_deterministic(deterministic));
 
-    /// <summary>y = activation(a · b (+ bias)), over the last two axes. Transposed operands are views with swapped strides: nothing is copied.</summary>
+    /// <summary>y = activation(a · b (+ bias)), over the last two axes. Transposed operands are views with swapped strides. On a CPU whose ISA is "avx512-bf16", bfloat16 operands that are denormal count as zero, and so do their sums.</summary>
     /// <param name="device">the device</param>
     /// <param name="a">[..., M, K], floating; leading axes broadcast</param>
     /// <param name="b">[..., K, N]; leading axes broadcast</param>

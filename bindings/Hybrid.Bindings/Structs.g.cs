@@ -57,7 +57,7 @@ public unsafe struct HyDeviceInfo
     /// <summary>The processor's own name, zero-terminated.</summary>
     public fixed byte Name[64];
 
-    /// <summary>CPU: "x86-64", "avx2", "avx512", "neon" or "reference"; CUDA: "sm_90" and the like.</summary>
+    /// <summary>CPU: "x86-64", "avx2", "avx2-vnni", "avx512", "avx512-vnni", "avx512-bf16", "neon" or "reference"; CUDA: "sm_90" and the like.</summary>
     public fixed byte Isa[32];
 
     /// <summary>The BLAS that serves plain GEMM where it is faster, with its version; "none" without one. A GPU loads cuBLAS when a product first asks: there it is "cuBLAS where it is found", or "none" with HYBRID_CUBLAS=0.</summary>

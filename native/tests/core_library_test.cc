@@ -129,6 +129,9 @@ TEST(Devices, EveryIsaIsADeviceOfItsOwnWithEverySlot)
         EXPECT_EQ(device->allocator, hy_cpu_device("reference")->allocator);
         EXPECT_TRUE(features.avx2 || std::string(*isa) != "avx2");
         EXPECT_TRUE(features.avx512 || std::string(*isa) != "avx512");
+        EXPECT_TRUE(features.avx2_vnni || std::string(*isa) != "avx2-vnni");
+        EXPECT_TRUE(features.avx512_vnni || std::string(*isa) != "avx512-vnni");
+        EXPECT_TRUE(features.avx512_bf16 || std::string(*isa) != "avx512-bf16");
         void *slots[sizeof(hy_backend) / sizeof(void *)];
         memcpy(slots, &device->backend, sizeof slots);
         const size_t streams = offsetof(hy_backend, transfer_async) / sizeof(void *), work = offsetof(hy_backend, fill) / sizeof(void *);
@@ -138,6 +141,29 @@ TEST(Devices, EveryIsaIsADeviceOfItsOwnWithEverySlot)
     EXPECT_GE(count, 2);
     EXPECT_STREQ(hy_cpu_isas()[0], "reference");
     EXPECT_EQ(hy_cpu_device("mmx"), nullptr);
+}
+
+TEST(Devices, AnIsaThatExtendsAnotherHasKernelsOfItsOwnForWhatGains)
+{
+    struct Extension {
+        const char *isa, *base;
+        bool int8, matmul;
+    };
+    for (const Extension &e : {Extension{"avx2-vnni", "avx2", true, false}, {"avx512-vnni", "avx512", true, false}, {"avx512-bf16", "avx512-vnni", false, true}}) {
+        const hy_device *device = hy_cpu_device(e.isa), *base = hy_cpu_device(e.base);
+        if (!device) continue; // this machine or build does not have it
+        ASSERT_NE(base, nullptr) << e.isa;
+        hy_backend expected = base->backend;
+        EXPECT_EQ(device->backend.quantized_linear != expected.quantized_linear, e.int8) << e.isa;
+        EXPECT_EQ(device->backend.quantized_conv2d != expected.quantized_conv2d, e.int8) << e.isa;
+        EXPECT_EQ(device->backend.matmul != expected.matmul, e.matmul) << e.isa;
+        expected.matmul = device->backend.matmul;
+        expected.quantize_weight = device->backend.quantize_weight;
+        expected.pack_int8 = device->backend.pack_int8;
+        expected.quantized_linear = device->backend.quantized_linear;
+        expected.quantized_conv2d = device->backend.quantized_conv2d;
+        EXPECT_EQ(memcmp(&expected, &device->backend, sizeof expected), 0) << e.isa;
+    }
 }
 
 TEST(Devices, TheEnvironmentForcesAnIsa)

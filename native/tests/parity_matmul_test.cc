@@ -72,6 +72,36 @@ TEST_P(Matmul, LargerThanABlock)
     matmul(HY_FLOAT32, {}, {}, {}, 3000, 1, 65, false);
 }
 
+// To AVX512-BF16 two numbers along k are one element: long and odd reductions, single vectors, and more panels than stay in place.
+TEST_P(Matmul, PairsOfBfloat16)
+{
+    for (int64_t k : {1, 2, 3, 31, 32, 33, 255, 256, 600, 601})
+        for (int i = 0; i < 3 && !HasFatalFailure(); i++) {
+            matmul(HY_BFLOAT16, {}, {}, {}, 1, random.integer(1, 40), k, i == 0);
+            matmul(HY_BFLOAT16, {}, {}, {}, random.integer(1, 40), 1, k, i == 0);
+            matmul(HY_BFLOAT16, {}, {}, {}, random.integer(1, 40), random.integer(1, 70), k, i == 0);
+            matmul(HY_BFLOAT16, {2}, {2}, {2}, random.integer(1, 20), random.integer(1, 20), k, i == 0);
+        }
+    if (!HasFatalFailure()) matmul(HY_BFLOAT16, {}, {}, {}, 9, 11, 5001, true);
+    if (!HasFatalFailure()) matmul(HY_BFLOAT16, {}, {}, {}, 5, 700, 70, true);
+    if (!HasFatalFailure()) matmul(HY_BFLOAT16, {}, {}, {}, 150, 300, 129, false);
+}
+
+// vdpbf16ps takes denormals for zero; float32's kernels do not.
+TEST_P(Matmul, DenormalsOfBfloat16CountWhereTheInstructionLetsThem)
+{
+    if (device->info.kind == HY_CUDA) GTEST_SKIP() << "a GPU's affair";
+    const double denormal = 0x1p-130, zero_or = std::string(device->info.isa) == "avx512-bf16" ? 0 : 1;
+    for (int64_t m : {1, 5}) {
+        Tensor a(HY_BFLOAT16, {m, 6}), b(HY_BFLOAT16, {6, 3});
+        a.fill([&] { return denormal; });
+        b.fill([] { return 0x1p126; });
+        std::vector<Tensor> t = {a, b, Tensor(HY_BFLOAT16, {m, 3})};
+        ASSERT_EQ(run(device, t, [](hy_device *d, const Views &v) { return hy_matmul(d, v[0], v[1], nullptr, HY_NO_ACTIVATION, v[2]); }), HY_OK);
+        for (int64_t i = 0; i < t[2].size(); i++) EXPECT_EQ(t[2].get(i), zero_or * 6 * 0x1p-4);
+    }
+}
+
 TEST_P(Matmul, BatchesBroadcast)
 {
     struct Leading {

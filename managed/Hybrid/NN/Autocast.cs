@@ -11,7 +11,7 @@ namespace Hybrid.NN;
 /// </code></example>
 /// <remarks>
 /// <para>It serves GPUs, whose tensor cores are several times as fast so. The processor computes 16-bit types as float32, rounded once: there it saves
-/// no time.</para>
+/// no time, but for bfloat16's matrix products where <see cref="Device.Isa"/> is "avx512-bf16", which take the processor's own instruction.</para>
 /// <para>float64 is left alone. Everything not named above takes its operands as they come. The 16-bit copy of a parameter is made once a block, unless the
 /// parameter changes; gradients flow back through it, in the parameter's own dtype. Gradients are computed in the dtypes in which the forward pass
 /// was: call <see cref="Tensor.Backward"/> outside the block. float16 needs a <see cref="Optim.GradScaler"/>; bfloat16, with float32's range, does

@@ -124,7 +124,8 @@ typedef struct hy_device_info {
     int32_t vector_bytes;   /**< CPU: width of the kernels' vectors in bytes; otherwise 0. */
     int64_t memory_bytes;   /**< Memory of the device in bytes; 0 when unknown. */
     char name[64];          /**< The processor's own name, zero-terminated. */
-    char isa[32];           /**< CPU: "x86-64", "avx2", "avx512", "neon" or "reference"; CUDA: "sm_90" and the like. */
+    char isa[32];           /**< CPU: "x86-64", "avx2", "avx2-vnni", "avx512", "avx512-vnni", "avx512-bf16", "neon" or "reference"; CUDA: "sm_90" and
+                                 the like. */
     char blas[64];          /**< The BLAS that serves plain GEMM where it is faster, with its version; "none" without one. A GPU loads cuBLAS when a
                                  product first asks: there it is "cuBLAS where it is found", or "none" with HYBRID_CUBLAS=0. */
 } hy_device_info;
@@ -594,7 +595,8 @@ HY_API int32_t hy_get_deterministic(void);
  */
 HY_API hy_status hy_set_deterministic(int32_t deterministic);
 
-/** y = activation(a · b (+ bias)), over the last two axes. Transposed operands are views with swapped strides: nothing is copied.
+/** y = activation(a · b (+ bias)), over the last two axes. Transposed operands are views with swapped strides. On a CPU whose ISA is "avx512-bf16",
+ *  bfloat16 operands that are denormal count as zero, and so do their sums.
  *  @param a           [..., M, K], floating; leading axes broadcast
  *  @param b           [..., K, N]; leading axes broadcast
  *  @param bias        [N], added to every row; may be NULL

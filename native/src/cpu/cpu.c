@@ -20,8 +20,11 @@ void hy_cpu_kernels_x86_64(hy_backend *backend);
 void hy_cpu_kernels_avx2(hy_backend *backend);
 void hy_cpu_kernels_avx512(hy_backend *backend);
 void hy_cpu_kernels_neon(hy_backend *backend);
+void hy_fill_int8_avx2_vnni(hy_backend *backend);
+void hy_fill_int8_avx512_vnni(hy_backend *backend);
+void hy_fill_bfloat16_avx512_bf16(hy_backend *backend);
 
-enum { MAX_DEVICES = 5 };
+enum { MAX_DEVICES = 7 };
 
 static struct {
     hy_device device[MAX_DEVICES];
@@ -57,6 +60,29 @@ static hy_status cpu_transfer(hy_device *to_device, void *to, hy_device *from_de
 
 /* ---- devices ---- */
 
+/* An ISA that adds a few instructions to another has that one's kernels, but for those that gain by them. */
+#ifdef HY_HAVE_AVX2_VNNI
+static void kernels_avx2_vnni(hy_backend *backend)
+{
+    hy_cpu_kernels_avx2(backend);
+    hy_fill_int8_avx2_vnni(backend);
+}
+#endif
+#ifdef HY_HAVE_AVX512_VNNI
+static void kernels_avx512_vnni(hy_backend *backend)
+{
+    hy_cpu_kernels_avx512(backend);
+    hy_fill_int8_avx512_vnni(backend);
+}
+#endif
+#ifdef HY_HAVE_AVX512_BF16
+static void kernels_avx512_bf16(hy_backend *backend)
+{
+    kernels_avx512_vnni(backend);
+    hy_fill_bfloat16_avx512_bf16(backend);
+}
+#endif
+
 static void add_device(const hy_cpu_features *features, const char *isa, int32_t vector_bytes, void (*kernels)(hy_backend *))
 {
     hy_device *d = &cpu.device[cpu.count];
@@ -89,8 +115,17 @@ static void initialise(void)
 #ifdef HY_HAVE_AVX2
     if (features.avx2) add_device(&features, "avx2", 32, hy_cpu_kernels_avx2);
 #endif
+#ifdef HY_HAVE_AVX2_VNNI
+    if (features.avx2_vnni) add_device(&features, "avx2-vnni", 32, kernels_avx2_vnni);
+#endif
 #ifdef HY_HAVE_AVX512
     if (features.avx512) add_device(&features, "avx512", 64, hy_cpu_kernels_avx512);
+#endif
+#ifdef HY_HAVE_AVX512_VNNI
+    if (features.avx512_vnni) add_device(&features, "avx512-vnni", 64, kernels_avx512_vnni);
+#endif
+#ifdef HY_HAVE_AVX512_BF16
+    if (features.avx512_bf16) add_device(&features, "avx512-bf16", 64, kernels_avx512_bf16);
 #endif
 #ifdef HY_HAVE_NEON
     if (features.neon) add_device(&features, "neon", 16, hy_cpu_kernels_neon);

@@ -23,9 +23,12 @@ void hy_cpu_detect(hy_cpu_features *features)
 {
     memset(features, 0, sizeof *features);
     features->x86_64 = true;
-    uint32_t a, b, c, d, c1 = 0, b7 = 0, c81 = 0;
+    uint32_t a, b, c, d, c1 = 0, b7 = 0, c7 = 0, a71 = 0, c81 = 0;
     if (__get_cpuid(1, &a, &b, &c, &d)) c1 = c;
-    if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) b7 = b;
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
+        b7 = b, c7 = c;
+        if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d)) a71 = a;
+    }
     if (__get_cpuid(0x80000001, &a, &b, &c, &d)) c81 = c;
 
     /* The processor may have registers that the system does not save at a switch of threads: XCR0 says which it does. */
@@ -34,10 +37,13 @@ void hy_cpu_detect(hy_cpu_features *features)
     bool v2 = all(c1, bit_SSE3 | bit_SSSE3 | bit_SSE4_1 | bit_SSE4_2 | bit_POPCNT);
     features->avx2 = v2 && ymm && all(c1, bit_AVX | bit_FMA | bit_F16C | bit_MOVBE) && all(b7, bit_AVX2 | bit_BMI | bit_BMI2) && all(c81, bit_LZCNT);
 #  ifdef HY_AVX512_LOWERED
-    features->avx512 = features->avx2;
-    (void)zmm;
+    features->avx512 = features->avx2_vnni = features->avx512_vnni = features->avx512_bf16 = features->avx2;
+    (void)zmm, (void)c7, (void)a71;
 #  else
     features->avx512 = features->avx2 && zmm && all(b7, bit_AVX512F | bit_AVX512BW | bit_AVX512CD | bit_AVX512DQ | bit_AVX512VL);
+    features->avx2_vnni = features->avx2 && all(a71, bit_AVXVNNI);
+    features->avx512_vnni = features->avx512 && all(c7, bit_AVX512VNNI);
+    features->avx512_bf16 = features->avx512_vnni && all(a71, bit_AVX512BF16);
 #  endif
 
     uint32_t brand[12] = {0};

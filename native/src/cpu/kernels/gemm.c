@@ -10,6 +10,9 @@
 #include "cpu/kernels/numbers.h"
 #include "cpu/kernels/slots.h"
 #include "cpu/simd/tile.h"
+#if HY_ISA_avx512_bf16
+#  include "cpu/simd/bfloat16.h"
+#endif
 
 #define MAX_WIDTH (HY_TILE_VECTORS * HY_TILE_VECTOR / 4)
 #define LOCAL_BYTES 16384     /* scratch up to here lives on the stack */
@@ -317,6 +320,20 @@ static hy_status run(hy_device *device, const hy_gemm *g, int64_t size, int64_t 
     return run_plan(&p, size, typed);
 }
 
+#if HY_ISA_avx512_bf16
+
+/* For bfloat16.c: an element is a pair of bfloat16 numbers that follow one another along k, as wide as a float. Only floats of C are added to. */
+typedef int32_t __attribute__((may_alias)) pair;
+
+#define real float
+#define T(name) name##_pairs
+#define ADD_PRODUCT(sum, a, column) hy_add_bfloat16_pairs(sum, (hy_sums){0} + *(const pair *)(a), (hy_sums)(column))
+#include "cpu/kernels/gemm_body.h"
+
+hy_status HY_ISA(hy_gemm_pairs)(hy_device *device, const hy_gemm *g) { return run_gemm_pairs(device, g); }
+
+#else
+
 #define ADD_PRODUCT(sum, a, column) ((sum) + *(a) * (column))
 #define BODY "cpu/kernels/gemm_reals.h"
 #include "cpu/kernels/both_reals.h"
@@ -326,3 +343,5 @@ void HY_ISA(hy_gemm_tile_f32)(int64_t rows, int64_t kc, const float *a, int64_t 
     factors_f32 f = {a, b, 1, a_k, HY_TILE_VECTORS * HY_TILE_VECTOR / sizeof(float), kc};
     tile_f32(rows, &f, &(prior_f32){add ? c : NULL, c_stride, 1, -INFINITY}, c, c_stride);
 }
+
+#endif

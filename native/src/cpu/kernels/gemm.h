@@ -50,6 +50,9 @@ typedef struct hy_gemm {
 hy_status HY_ISA(hy_gemm_f32)(hy_device *device, const hy_gemm *g);
 hy_status HY_ISA(hy_gemm_f64)(hy_device *device, const hy_gemm *g);
 
+/** The same of pairs of bfloat16 numbers, with C and the bias in float32; k counts the pairs, and so do the strides of A and B. "avx512-bf16" alone. */
+hy_status HY_ISA(hy_gemm_pairs)(hy_device *device, const hy_gemm *g);
+
 /** The elements of B's panels, of k rows and n columns. */
 int64_t HY_ISA(hy_gemm_prepared_f32)(int64_t n, int64_t k);
 int64_t HY_ISA(hy_gemm_prepared_f64)(int64_t n, int64_t k);

@@ -119,7 +119,7 @@ static inline __attribute__((always_inline)) void tile_rows(const int rows, cons
         for (int i = 0; i < rows; i++) {
             const hy_pairs row = (hy_pairs)((hy_sums){0} + a[i]);
 #pragma GCC unroll 4
-            for (int j = 0; j < HY_INT8_VECTORS; j++) sum[i][j] += hy_multiply_pairs(row, w[j]);
+            for (int j = 0; j < HY_INT8_VECTORS; j++) sum[i][j] = hy_add_pairs(sum[i][j], row, w[j]);
         }
     }
 #pragma GCC unroll 16

@@ -20,4 +20,7 @@ void HY_ISA(hy_fill_optim)(hy_backend *backend);
 void HY_ISA(hy_fill_int8)(hy_backend *backend);
 void HY_ISA(hy_fill_half)(hy_backend *backend);
 
+/** For an ISA with AVX512-BF16 alone, on top of the others. */
+void HY_ISA(hy_fill_bfloat16)(hy_backend *backend);
+
 #endif

@@ -1,4 +1,4 @@
-/* The register tile of the ISA that is being compiled: HY_TILE_ROWS rows of A by HY_TILE_VECTORS vectors of HY_TILE_VECTOR bytes of B. */
+/* The register tile of the ISA that is being compiled, or of the one that it extends: HY_TILE_ROWS rows of A by HY_TILE_VECTORS vectors of HY_TILE_VECTOR bytes of B. */
 #ifndef HY_CPU_SIMD_TILE_H
 #define HY_CPU_SIMD_TILE_H
 
