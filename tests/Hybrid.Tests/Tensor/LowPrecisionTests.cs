@@ -69,8 +69,17 @@ public class LowPrecisionTests
         using var scope = TensorScope.Begin();
         var a = Tensor.Randn([33, 70]).To(half);
         var b = Tensor.Randn([70, 19]).To(half);
-        var exact = a.To(DType.Float32).MatMul(b.To(DType.Float32)).To(half);
-        Assert.That(a.MatMul(b).To(DType.Float32).ToArray<float>(), Is.EqualTo(exact.To(DType.Float32).ToArray<float>()));
+        var exact = a.To(DType.Float32).MatMul(b.To(DType.Float32)).To(half).To(DType.Float32);
+        var product = a.MatMul(b).To(DType.Float32);
+        if (half == DType.BFloat16 && a.Device.Isa == "avx512-bf16")
+        {
+            // The instruction adds in another order, so that a sum between two numbers may round to its other neighbour.
+            Assert.That(((product - exact).Abs() - (exact.Abs() / 128)).Max().Item(), Is.LessThanOrEqualTo(0));
+        }
+        else
+        {
+            Assert.That(product.ToArray<float>(), Is.EqualTo(exact.ToArray<float>()));
+        }
         var sum = a.To(DType.Float32).Sum().To(half);
         Assert.That(a.Sum().Item(), Is.EqualTo(sum.Item()));
     }
