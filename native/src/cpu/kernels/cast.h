@@ -31,6 +31,16 @@ static inline uint8_t hy_uint8_from_double(double v) { return v >= 255 ? 255 : v
 
 static inline int8_t hy_int8_from_double(double v) { return v >= 127 ? 127 : v <= -128 ? -128 : v != v ? 0 : (int8_t)v; }
 
+/* The same of float, eight of which fill a vector. The bound is what float has of 2^31 - 1 and above. */
+static inline int32_t hy_int32_from_float(float v)
+{
+    return v >= 0x1p31f ? INT32_MAX : v <= -0x1p31f ? INT32_MIN : v != v ? 0 : (int32_t)v;
+}
+
+static inline uint8_t hy_uint8_from_float(float v) { return v >= 255 ? 255 : v > 0 ? (uint8_t)v : 0; }
+
+static inline int8_t hy_int8_from_float(float v) { return v >= 127 ? 127 : v <= -128 ? -128 : v != v ? 0 : (int8_t)v; }
+
 static inline hy_element hy_element_from_double(double v, int32_t dtype)
 {
     switch (dtype) {

@@ -27,7 +27,7 @@
     CAST_KERNEL(from, i8, type, int8_t, to_i8)         \
     CAST_KERNEL(from, bool, type, uint8_t, NOT_ZERO)
 
-CASTS_FROM(f32, float, hy_int32_from_double, hy_int64_from_double, hy_uint8_from_double, hy_int8_from_double)
+CASTS_FROM(f32, float, hy_int32_from_float, hy_int64_from_double, hy_uint8_from_float, hy_int8_from_float)
 CASTS_FROM(f64, double, hy_int32_from_double, hy_int64_from_double, hy_uint8_from_double, hy_int8_from_double)
 CASTS_FROM(i32, int32_t, AS_IS, AS_IS, AS_IS, AS_IS)
 CASTS_FROM(i64, int64_t, AS_IS, AS_IS, AS_IS, AS_IS)
