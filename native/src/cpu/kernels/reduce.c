@@ -260,6 +260,24 @@ static void reduce_blocks(void *context, int64_t begin, int64_t end)
     }
 }
 
+/* Whether each output is that of one contiguous run, which need not be cut: so it is along the innermost axis. */
+static bool is_of_runs(const reduction *r)
+{
+    const bool whole = r->kernels->any_length || r->elements <= ROW_LEAF;
+    return whole && r->blocks == 1 && !r->columns && r->reduced.ndim == 1 && r->reduced.strides[0][0] == r->reduced.size[0];
+}
+
+static void reduce_runs(void *context, int64_t begin, int64_t end)
+{
+    const reduction *r = context;
+    hy_walk_cursor c = hy_walk_seek(&r->kept, begin);
+    for (int64_t i = begin; i < end; i++, hy_walk_advance(&r->kept, &c, 1)) {
+        cell acc;
+        r->kernels->run(c.at[0], r->elements, &acc);
+        store(r, c.at[1], &acc);
+    }
+}
+
 static void combine(const reduction *r, int64_t unit, int64_t count)
 {
     cell *acc = r->partial + unit * r->blocks * r->width;
@@ -284,7 +302,7 @@ static hy_status reduce(hy_device *device, int32_t op, const hy_tensor *x, const
         if (status != HY_OK) return status;
     }
     int64_t per_task = r.width * (r.elements < r.block ? r.elements : r.block);
-    hy_parallel_for(r.units * r.blocks, at_least_one(HY_WALK_GRAIN / per_task), reduce_blocks, &r);
+    hy_parallel_for(r.units * r.blocks, at_least_one(HY_WALK_GRAIN / per_task), is_of_runs(&r) ? reduce_runs : reduce_blocks, &r);
     for (int64_t unit = 0; r.partial && unit < r.units; unit++) {
         int64_t count, start = unit_start(&r, unit, &count);
         combine(&r, unit, count);
