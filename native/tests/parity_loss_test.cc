@@ -199,6 +199,11 @@ TEST_P(Index, RefusesAnIndexOutOfRange)
         const std::string named = device->info.kind == HY_CUDA ? "place 100" : std::to_string(bad); // a GPU tells the place alone
         EXPECT_NE(std::string(hy_last_error()).find(named), std::string::npos) << hy_last_error();
 
+        expect_failure( // along rows in memory
+            {Tensor(HY_FLOAT32, {7, 7}), index, y}, [](hy_device *d, const Views &t) { return hy_gather(d, t[0], 1, t[1], t[2]); },
+            HY_OUT_OF_RANGE, false);
+        EXPECT_NE(std::string(hy_last_error()).find(named), std::string::npos) << hy_last_error();
+
         Tensor few(HY_INT64, {7});
         few.fill([] { return 2.0; }).set_integer(5, bad);
         expect_failure(

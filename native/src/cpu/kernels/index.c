@@ -1,10 +1,29 @@
-/* Indexing. Every index is checked before anything is written; the loops that follow need not look again. */
+/* Indexing. What adds to its output checks every index before anything is written; what only writes it, as it goes along. */
 #include <stdatomic.h>
 
 #include "core/status.h"
 #include "cpu/kernels/cast.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/kernels/walk.h"
+
+enum {
+    LINE = 64,      /* bytes of a line of memory */
+    FETCHED = 8192  /* bytes of a row that is fetched before it is needed, at most */
+};
+
+/* Negative once an index is, or is beyond the last. */
+static int64_t sign_of(int64_t index, int64_t last) { return index | (last - index); }
+
+/* Whether n indices, `step` bytes apart, all lie in 0 … last. Long runs are read in four places at once, which memory serves faster. */
+static bool in_range(const char *index, int64_t step, int64_t n, int64_t last)
+{
+    const int64_t *a = (const int64_t *)index, quarter = step == sizeof(int64_t) ? n / 4 : 0;
+    const int64_t *b = a + quarter, *c = b + quarter, *d = c + quarter;
+    int64_t signs = 0;
+    for (int64_t i = 0; i < quarter; i++) signs |= sign_of(a[i], last) | sign_of(b[i], last) | sign_of(c[i], last) | sign_of(d[i], last);
+    for (int64_t i = 4 * quarter; i < n; i++) signs |= sign_of(*(const int64_t *)(index + i * step), last);
+    return signs >= 0;
+}
 
 typedef struct range_check {
     const int64_t *values;
@@ -15,9 +34,8 @@ typedef struct range_check {
 static void check_range(void *context, int64_t begin, int64_t end)
 {
     range_check *c = context;
-    int64_t signs = 0; /* negative once a value is, or is beyond the last */
-    for (int64_t i = begin; i < end; i++) signs |= c->values[i] | (c->last - c->values[i]);
-    if (signs < 0) atomic_store_explicit(&c->failed, true, memory_order_relaxed);
+    if (!in_range((const char *)(c->values + begin), sizeof(int64_t), end - begin, c->last))
+        atomic_store_explicit(&c->failed, true, memory_order_relaxed);
 }
 
 /* Checks that each index lies in 0 … extent - 1; the message names the first that does not and its place. */
@@ -67,47 +85,90 @@ static hy_tensor index_along(const hy_tensor *index, int32_t axis, int32_t ndim)
 typedef struct picking {
     hy_walk walk;   /* y, index, x held */
     int64_t stride; /* of x along the axis, in bytes */
+    int64_t last;   /* the largest index */
+    atomic_bool failed;
 } picking;
+
+/* A row lies anywhere in x, where the processor does not expect it: the next one, `ahead`, is fetched while this one is copied, line by line. */
+static void copy_row(char *y, const char *x, const char *ahead, int64_t bytes)
+{
+    int64_t b = 0;
+    for (; b + LINE <= bytes; b += LINE) {
+        __builtin_prefetch(ahead + b);
+        memcpy(y + b, x + b, LINE);
+    }
+    memcpy(y + b, x + b, (size_t)(bytes - b));
+}
+
+/* y[j] = x[index[j]] along a contiguous axis, and whether all indices were in range. */
+static bool pick_along(hy_raw4 *y, const hy_raw4 *x, const int64_t *index, int64_t n, int64_t last)
+{
+    int64_t signs = 0;
+    for (int64_t j = 0; j < n; j++) {
+        const int64_t i = index[j];
+        signs |= sign_of(i, last);
+        y[j] = x[(uint64_t)i <= (uint64_t)last ? i : 0];
+    }
+    return signs >= 0;
+}
+
+/* y[j] = x[index[j]], each with its own step. */
+#define PICK_EACH(raw)              \
+    for (int64_t j = 0; j < n; j++) \
+        *(raw *)(y + j * step) = *(const raw *)(x + j * x_step + *(const int64_t *)(index + j * index_step) * p->stride)
+
+/* The n elements from `c` on, of one row; `next` is where the next row starts. False when an index is out of range. */
+static bool pick_run(const picking *p, const hy_walk_cursor *c, const hy_walk_cursor *next, int64_t n)
+{
+    const hy_walk *w = &p->walk;
+    const int inner = w->ndim - 1;
+    const int64_t size = w->size[0], step = w->strides[0][inner], index_step = w->strides[1][inner], x_step = w->strides[2][inner];
+    const char *index = c->at[1], *x = c->at[2];
+    char *y = c->at[0];
+    if (size == 4 && step == 4 && x_step == 0 && index_step == 8 && p->stride == 4) {
+        const int64_t bytes = (p->last + 1) * 4; /* of a row of x, which many indices touch everywhere, in no order */
+        for (int64_t b = 0; bytes <= FETCHED && bytes <= n * LINE && b < bytes; b += LINE) __builtin_prefetch(next->at[2] + b);
+        return pick_along((hy_raw4 *)y, (const hy_raw4 *)x, (const int64_t *)index, n, p->last);
+    }
+    if (!in_range(index, index_step, index_step == 0 ? 1 : n, p->last)) return false;
+    if (index_step == 0) {
+        const int64_t i = *(const int64_t *)index, after = *(const int64_t *)next->at[1];
+        const char *row = x + i * p->stride;
+        if (step == size && x_step == size)
+            copy_row(y, row, in_range(next->at[1], 0, 1, p->last) ? next->at[2] + after * p->stride : row, n * size);
+        else
+            hy_walk_move(y, step, row, x_step, size, n);
+    } else if (size == 4) PICK_EACH(hy_raw4);
+    else if (size == 8) PICK_EACH(hy_raw8);
+    else if (size == 2) PICK_EACH(hy_raw2);
+    else PICK_EACH(hy_raw1);
+    return true;
+}
 
 static void pick_range(void *context, int64_t begin, int64_t end)
 {
-    const picking *p = context;
+    picking *p = context;
     const hy_walk *w = &p->walk;
-    int inner = w->ndim - 1;
-    int64_t size = w->size[0], step = w->strides[0][inner], index_step = w->strides[1][inner], x_step = w->strides[2][inner], left;
-    for (int64_t i = begin, n; i < end; i += n) {
-        char *y = hy_walk_at(w, 0, i, &left);
-        const char *index = hy_walk_at(w, 1, i, &left), *x = hy_walk_at(w, 2, i, &left);
-        n = left < end - i ? left : end - i;
-        if (index_step == 0)
-            hy_walk_move(y, step, x + *(const int64_t *)index * p->stride, x_step, size, n);
-        else if (size == 4 && step == 4 && x_step == 0 && index_step == 8 && p->stride == 4) /* along a contiguous axis */
-            for (int64_t j = 0; j < n; j++) ((hy_raw4 *)y)[j] = ((const hy_raw4 *)x)[((const int64_t *)index)[j]];
-        else if (size == 4)
-            for (int64_t j = 0; j < n; j++)
-                *(hy_raw4 *)(y + j * step) = *(const hy_raw4 *)(x + j * x_step + *(const int64_t *)(index + j * index_step) * p->stride);
-        else if (size == 8)
-            for (int64_t j = 0; j < n; j++)
-                *(hy_raw8 *)(y + j * step) = *(const hy_raw8 *)(x + j * x_step + *(const int64_t *)(index + j * index_step) * p->stride);
-        else if (size == 2)
-            for (int64_t j = 0; j < n; j++)
-                *(hy_raw2 *)(y + j * step) = *(const hy_raw2 *)(x + j * x_step + *(const int64_t *)(index + j * index_step) * p->stride);
-        else
-            for (int64_t j = 0; j < n; j++)
-                *(hy_raw1 *)(y + j * step) = *(const hy_raw1 *)(x + j * x_step + *(const int64_t *)(index + j * index_step) * p->stride);
+    hy_walk_cursor c = hy_walk_seek(w, begin), next = c;
+    for (int64_t i = begin, n; i < end; i += n, c = next) {
+        n = hy_walk_left(w, &c, end - i);
+        hy_walk_advance(w, &next, n);
+        if (pick_run(p, &c, i + n < end ? &next : &c, n)) continue;
+        atomic_store_explicit(&p->failed, true, memory_order_relaxed);
+        return;
     }
 }
 
 static hy_status pick(const char *operation, const hy_tensor *x, int32_t axis, const hy_tensor *index, const hy_tensor *y)
 {
-    hy_status status = check_indices(operation, index, x->shape[axis]);
-    if (status != HY_OK) return status;
     const hy_tensor start = held(x, axis, y);
     const hy_tensor *operands[] = {y, index, &start};
-    picking p = {.stride = x->strides[axis] * hy_dtype_size(x->dtype)};
-    int64_t n = hy_walk_prepare(&p.walk, 1, 3, operands);
-    if (n > 0) hy_parallel_for(n, HY_WALK_GRAIN, pick_range, &p);
-    return HY_OK;
+    picking p = {.stride = x->strides[axis] * hy_dtype_size(x->dtype), .last = x->shape[axis] - 1};
+    const int64_t n = hy_walk_prepare(&p.walk, 1, 3, operands);
+    const bool some = n > 0 && p.last >= 0;
+    if (some) hy_parallel_for(n, HY_WALK_GRAIN, pick_range, &p);
+    if (some && !atomic_load_explicit(&p.failed, memory_order_relaxed)) return HY_OK;
+    return check_indices(operation, index, x->shape[axis]); /* which says what is wrong */
 }
 
 static hy_status gather(hy_device *device, const hy_tensor *x, int32_t axis, const hy_tensor *index, const hy_tensor *y)
@@ -140,6 +201,10 @@ static hy_status index_select(hy_device *device, const hy_tensor *x, int32_t axi
             if (index_step == 0 && step == 1 && y_step == 1) { /* a row goes to a row */                            \
                 y += index[0] * stride;                                                                             \
                 _Pragma("GCC ivdep") for (int64_t j = 0; j < left; j++) y[j] += x[j];                               \
+            } else if (index_step == 1 && step == 1 && y_step == 0 && stride == 1) { /* along a contiguous axis */      \
+                const char *next = (const char *)y + (inner > 0 ? w->strides[2][inner - 1] : 0); /* row, touched in no order */ \
+                for (int64_t b = 0; b < left * (int64_t)sizeof(T) && b < FETCHED; b += LINE) __builtin_prefetch(next + b); \
+                for (int64_t j = 0; j < left; j++) y[index[j]] += x[j];                                             \
             } else {                                                                                                \
                 for (int64_t j = 0; j < left; j++) y[j * y_step + index[j * index_step] * stride] += x[j * step];   \
             }                                                                                                       \
