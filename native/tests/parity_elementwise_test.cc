@@ -38,6 +38,15 @@ protected:
         return shape;
     }
 
+    /// A float32 of any bits.
+    double any_float()
+    {
+        const uint32_t bits = (uint32_t)random.integer(0, UINT32_MAX);
+        float value;
+        std::memcpy(&value, &bits, sizeof value);
+        return value;
+    }
+
     static Allowed allow(int32_t dtype, const std::function<Exactness(int64_t)> &exactness_of)
     {
         return [=](size_t, int64_t i, double expected) {
@@ -94,6 +103,44 @@ TEST_P(Elementwise, UnarySpecialValues)
             unary(op, x, Tensor(dtype, x.shape));
             if (HasFatalFailure()) return;
         }
+}
+
+/// Floats of every size: some functions have a faster formula for near numbers, which runs without a far one take.
+TEST_P(Elementwise, UnaryOfFloatsOfEverySize)
+{
+    const double kHalfPi = 1.5707963267948966;
+    const std::vector<double> edges = {6400, std::nextafterf(6400, 7000), 87, std::nextafterf(87, 88), 104, 0x1p127, kInfinity, 0};
+    for (int32_t op : {HY_UNARY_exp, HY_UNARY_sigmoid, HY_UNARY_silu, HY_UNARY_sin, HY_UNARY_cos})
+        for (double far : {0.0, 0.001, 1.0}) {
+            SCOPED_TRACE(unary_rows[(size_t)op].name);
+            Tensor x(HY_FLOAT32, {6000});
+            x.fill([&] {
+                if (random.chance(far)) return random.chance(0.1) ? random.pick(edges) * random.integer(-1, 1) : any_float();
+                if (random.chance(0.3)) return (double)random.integer(-4074, 4074) * kHalfPi; // where sine or cosine is almost 0
+                return std::ldexp(random.real(-1, 1), (int)random.integer(-30, random.chance(0.5) ? 12 : 6));
+            });
+            unary(op, x, Tensor(HY_FLOAT32, x.shape));
+            unary_backward(op, x, Tensor(HY_FLOAT32, x.shape).randomise(random), Tensor(HY_FLOAT32, x.shape));
+            if (HasFatalFailure()) return;
+        }
+}
+
+TEST_P(Elementwise, PowOfFloatsOfEverySize)
+{
+    for (int kind = 0; kind < 4; kind++) {
+        Tensor a(HY_FLOAT32, {6000}), b(HY_FLOAT32, {6000});
+        for (int64_t i = 0; i < a.size(); i++) {
+            const double base = kind < 2 ? any_float() : kind == 2 ? random.real(0.7, 1.3) : std::exp(random.real(-100, 88));
+            const double exponent = kind == 0   ? any_float()
+                                    : kind == 1 ? (double)random.integer(-20, 20)
+                                                : random.real(-105, 90) / std::log((double)(float)base); // results of every size
+            a.set(i, base), b.set(i, exponent);
+        }
+        expect_parity({a, b, Tensor(HY_FLOAT32, a.shape)}, 2,
+                      [&](hy_device *d, const Views &t) { return hy_binary(d, HY_BINARY_pow, t[0], t[1], t[2]); },
+                      allow(HY_FLOAT32, [](int64_t) { return Exactness{2.5, 0}; }));
+        if (HasFatalFailure()) return;
+    }
 }
 
 TEST_P(Elementwise, AbsOfNegativeZeroIsPositive)

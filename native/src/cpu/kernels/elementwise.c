@@ -16,44 +16,101 @@
 /* One operand                                                                                                            */
 /* ---------------------------------------------------------------------------------------------------------------------- */
 
+/* sin and cos of float have a faster formula for near numbers. Loops that may hold one exist twice, for near numbers and for all, and each
+ * run of numbers takes the one it may. Of all other loops the one for all numbers remains. */
+#undef hy_sin
+#undef hy_cos
+#define NEAR_OR_FAR(name)                                                                                                     \
+    HY_FUNCTION float name##_near_or_far_f32(float x, bool near) { return near ? hy_##name##_nearf_(x) : hy_##name##f_(x); } \
+    HY_FUNCTION double name##_near_or_far_f64(double x, bool near) { return hy_##name##_(x); }
+NEAR_OR_FAR(sin)
+NEAR_OR_FAR(cos)
+#define hy_sin(x) _Generic((x), float: sin_near_or_far_f32, double: sin_near_or_far_f64)(x, near)
+#define hy_cos(x) _Generic((x), float: cos_near_or_far_f32, double: cos_near_or_far_f64)(x, near)
+
+/* The size up to which numbers are near to a row; 0 for a row that has one loop. */
+HY_FUNCTION float near_bound(int32_t op, int64_t size)
+{
+    return size == sizeof(float) && (op == HY_UNARY_sin || op == HY_UNARY_cos) ? HY_NEAR_SINEF : 0;
+}
+
+/* Whether a row computes so long that the processor does not read far enough ahead by itself, and is told to. In loops as short as relu's
+ * GCC would lose the vectors over it. */
+HY_FUNCTION bool fetches(int32_t op)
+{
+    return op == HY_UNARY_exp || op == HY_UNARY_sigmoid || op == HY_UNARY_tanh || op == HY_UNARY_gelu || op == HY_UNARY_sin ||
+           op == HY_UNARY_cos;
+}
+
+/* How many of n numbers are looked at together: as many as stay in the first-level cache. */
+HY_FUNCTION int64_t near_run(float bound, int64_t n) { return bound > 0 && n > HY_WALK_TILE ? HY_WALK_TILE : n; }
+
+HY_FUNCTION bool all_near(float bound, const void *x, int64_t n)
+{
+    uint32_t farthest = 0; /* as bits, which order positive numbers, infinity and NaN */
+    for (int64_t i = 0; bound > 0 && i < n; i++) {
+        const uint32_t size = hy_bitsf_(((const float *)x)[i]) & 0x7fffffff;
+        farthest = size > farthest ? size : farthest;
+    }
+    return bound > 0 && farthest <= hy_bitsf_(bound);
+}
+
 /* Most rows are long chains of dependent operations: two vectors at once, whose results wait in `two` until both are there, so that GCC may
  * mix their steps. Loads and stores in turn would hold it back: out and in may be the same. */
-#define UNARY_KERNEL(name, suffix, type, formula)                                         \
-    static void unary_##name##_##suffix(void *const *data, int64_t n, const void *context) \
-    {                                                                                     \
-        typedef type T;                                                                   \
-        enum { TWO = 2 * HY_VECTOR_BYTES / (int)sizeof(T) };                              \
-        T *out = data[0];                                                                 \
-        const T *in = data[1];                                                            \
-        const T p = (T) * (const double *)context;                                        \
-        (void)p;                                                                          \
-        for (; n >= TWO; n -= TWO, in += TWO, out += TWO) {                               \
-            T two[TWO];                                                                   \
-            for (int l = 0; l < TWO; l++) {                                               \
-                const T x = in[l];                                                        \
-                two[l] = (T)(formula);                                                    \
-            }                                                                             \
-            for (int l = 0; l < TWO; l++) out[l] = two[l];                                \
-        }                                                                                 \
-        EACH_ELEMENT {                                                                    \
-            const T x = in[i];                                                            \
-            out[i] = (T)(formula);                                                        \
-        }                                                                                 \
+#define UNARY_KERNEL(name, suffix, type, formula)                                                               \
+    HY_FUNCTION void run_##name##_##suffix(type *out, const type *in, int64_t n, const type p, const bool near) \
+    {                                                                                                           \
+        typedef type T;                                                                                         \
+        enum { TWO = 2 * HY_VECTOR_BYTES / (int)sizeof(T) };                                                    \
+        (void)p;                                                                                                \
+        for (; n >= TWO; n -= TWO, in += TWO, out += TWO) {                                                     \
+            T two[TWO];                                                                                         \
+            if (fetches(HY_UNARY_##name)) __builtin_prefetch(in + HY_WALK_TILE);                                \
+            for (int l = 0; l < TWO; l++) {                                                                     \
+                const T x = in[l];                                                                              \
+                two[l] = (T)(formula);                                                                          \
+            }                                                                                                   \
+            for (int l = 0; l < TWO; l++) out[l] = two[l];                                                      \
+        }                                                                                                       \
+        EACH_ELEMENT {                                                                                          \
+            const T x = in[i];                                                                                  \
+            out[i] = (T)(formula);                                                                              \
+        }                                                                                                       \
+    }                                                                                                           \
+    static void unary_##name##_##suffix(void *const *data, int64_t n, const void *context)                      \
+    {                                                                                                           \
+        const float bound = near_bound(HY_UNARY_##name, sizeof(type));                                          \
+        const type p = (type) * (const double *)context, *in = data[1];                                         \
+        type *out = data[0];                                                                                    \
+        for (int64_t m; n > 0; n -= m, in += m, out += m) {                                                     \
+            m = near_run(bound, n);                                                                             \
+            if (all_near(bound, in, m)) run_##name##_##suffix(out, in, m, p, true);                             \
+            else run_##name##_##suffix(out, in, m, p, false);                                                   \
+        }                                                                                                       \
     }
 
-#define BACKWARD_KERNEL(name, suffix, type, formula)                                               \
-    static void unary_backward_##name##_##suffix(void *const *data, int64_t n, const void *context) \
-    {                                                                                              \
-        typedef type T;                                                                            \
-        T *out = data[0];                                                                          \
-        const T *gs = data[1], *xs = data[2], *ys = data[3];                                       \
-        const T p = (T) * (const double *)context;                                                 \
-        (void)p;                                                                                   \
-        EACH_ELEMENT {                                                                             \
-            const T g = gs[i], x = xs[i], y = ys[i];                                               \
-            (void)g, (void)x, (void)y;                                                             \
-            out[i] = (T)(formula);                                                                 \
-        }                                                                                          \
+#define BACKWARD_KERNEL(name, suffix, type, formula)                                                             \
+    HY_FUNCTION void run_backward_##name##_##suffix(type *out, const type *gs, const type *xs, const type *ys, int64_t n, const type p, \
+                                                    const bool near)                                             \
+    {                                                                                                            \
+        typedef type T;                                                                                          \
+        (void)p;                                                                                                 \
+        EACH_ELEMENT {                                                                                           \
+            const T g = gs[i], x = xs[i], y = ys[i];                                                             \
+            (void)g, (void)x, (void)y;                                                                           \
+            out[i] = (T)(formula);                                                                               \
+        }                                                                                                        \
+    }                                                                                                            \
+    static void unary_backward_##name##_##suffix(void *const *data, int64_t n, const void *context)              \
+    {                                                                                                            \
+        const float bound = near_bound(HY_UNARY_##name, sizeof(type));                                           \
+        const type p = (type) * (const double *)context, *gs = data[1], *xs = data[2], *ys = data[3];            \
+        type *out = data[0];                                                                                     \
+        for (int64_t m; n > 0; n -= m, out += m, gs += m, xs += m, ys += m) {                                    \
+            m = near_run(bound, n);                                                                              \
+            if (all_near(bound, xs, m)) run_backward_##name##_##suffix(out, gs, xs, ys, m, p, true);             \
+            else run_backward_##name##_##suffix(out, gs, xs, ys, m, p, false);                                   \
+        }                                                                                                        \
     }
 
 #define UNARY_FLOAT(name, formula)           \
