@@ -8,15 +8,15 @@
  *         __device__ float operator()(float a, float b, float c) const { return a + p * b; }   // of computed types
  *     };
  *
- * A thread takes a few elements: it brings each operand into registers, as 16-byte vectors where the strides allow it and one by one where they
- * do not, so that the formula itself is compiled once. Numbers (a scalar operand) travel among the arguments, in the type that is computed with.
+ * A thread takes a few 16-byte vectors where the strides allow it, otherwise a few single elements, which is also how what is left of the vectors
+ * is done. Numbers (a scalar operand) travel among the arguments, in the type that is computed with.
  */
 #ifndef HY_CUDA_ELEMENTWISE_CUH
 #define HY_CUDA_ELEMENTWISE_CUH
 
 #include "cuda/walk.cuh"
 
-enum { HY_ELEMENTWISE_BLOCK = 256 };
+enum { HY_ELEMENTWISE_BLOCK = 256, HY_ELEMENTWISE_SINGLES = 2 /* that a thread takes where there are no vectors */ };
 
 constexpr int hy_larger(int a, int b) { return a > b ? a : b; }
 
@@ -34,96 +34,70 @@ struct alignas(N * sizeof(T) < 16 ? N * sizeof(T) : 16) hy_vector {
     T at[N];
 };
 
-/** N elements of operand k, stored as T, as what they are computed with: number `first` and on (DENSE), or at the offsets. */
+/** N elements of operand k, stored as T and beginning at the offset, as what they are computed with. */
 template <typename T, int N, int K>
-__device__ __forceinline__ void hy_load(typename hy_computed<T>::type (&v)[N], const hy_walk<K> &w, int k, uint32_t first, const int64_t (&offset)[N][K], uint32_t left)
+__device__ __forceinline__ void hy_load(typename hy_computed<T>::type (&v)[N], const hy_walk<K> &w, int k, int64_t offset)
 {
-    if (!w.data[k]) {
-        typename hy_computed<T>::type number;
-        memcpy(&number, &w.bits[k], sizeof number);
-#pragma unroll
-        for (int i = 0; i < N; i++) v[i] = number;
-    } else if (w.mode != HY_WALK_STRIDED && left >= N && (w.mode == HY_WALK_DENSE || w.strides[k][0])) {
-        const char *at = w.data[k] + (w.mode == HY_WALK_DENSE ? (int64_t)first * (int64_t)sizeof(T) : offset[0][k]);
-        const hy_vector<T, N> loaded = *reinterpret_cast<const hy_vector<T, N> *>(at);
+    if (w.data[k] && w.strides[k][0]) {
+        const hy_vector<T, N> loaded = *reinterpret_cast<const hy_vector<T, N> *>(w.data[k] + offset);
 #pragma unroll
         for (int i = 0; i < N; i++) v[i] = hy_value(loaded.at[i]);
-    } else if (w.mode == HY_WALK_ROWS) {
-        if (left == 0) return;
-        const typename hy_computed<T>::type number = hy_value(*reinterpret_cast<const T *>(w.data[k] + offset[0][k])); /* stays where it is along the row */
-#pragma unroll
-        for (int i = 0; i < N; i++) v[i] = number;
-    } else {
-#pragma unroll
-        for (int i = 0; i < N; i++)
-            if ((uint32_t)i < left)
-                v[i] = hy_value(*reinterpret_cast<const T *>(w.data[k] + (w.mode == HY_WALK_DENSE ? (int64_t)(first + i) * (int64_t)sizeof(T) : offset[i][k])));
+        return;
     }
+    typename hy_computed<T>::type number; /* stays the same along the row */
+    if (w.data[k]) number = hy_value(*reinterpret_cast<const T *>(w.data[k] + offset));
+    else memcpy(&number, &w.bits[k], sizeof number);
+#pragma unroll
+    for (int i = 0; i < N; i++) v[i] = number;
 }
 
-template <typename T, int N, int K>
-__device__ __forceinline__ void hy_store(const T (&v)[N], const hy_walk<K> &w, uint32_t first, const int64_t (&offset)[N][K], uint32_t left)
+/** Vectors of N elements, `stride` elements from one to the next, before `end`. All are loaded before the first result, so that they travel together. */
+template <typename F, int N, int V>
+__device__ __forceinline__ void hy_elementwise_part(const hy_walk<F::inputs + 1> &w, const F &formula, uint32_t first, uint32_t stride, uint32_t end)
 {
-    if (w.mode != HY_WALK_STRIDED && left >= N) {
-        hy_vector<T, N> stored;
-#pragma unroll
-        for (int i = 0; i < N; i++) stored.at[i] = v[i];
-        *reinterpret_cast<hy_vector<T, N> *>(w.data[0] + (w.mode == HY_WALK_DENSE ? (int64_t)first * (int64_t)sizeof(T) : offset[0][0])) = stored;
-    } else {
-#pragma unroll
-        for (int i = 0; i < N; i++)
-            if ((uint32_t)i < left)
-                *reinterpret_cast<T *>(w.data[0] + (w.mode == HY_WALK_DENSE ? (int64_t)(first + i) * (int64_t)sizeof(T) : offset[i][0])) = v[i];
-    }
-}
-
-template <typename F>
-__global__ void __launch_bounds__(HY_ELEMENTWISE_BLOCK) hy_elementwise_kernel(const __grid_constant__ hy_walk<F::inputs + 1> w, const F formula)
-{
-    constexpr int N = hy_elementwise_shape<F>::width, V = hy_elementwise_shape<F>::vectors, K = F::inputs + 1;
-    const uint32_t base = blockIdx.x * (uint32_t)(HY_ELEMENTWISE_BLOCK * N * V);
-    const bool strided = w.mode == HY_WALK_STRIDED;
+    constexpr int K = F::inputs + 1;
     typedef typename F::first A;
     typedef typename F::second B;
     typedef typename F::third C;
     typename hy_computed<A>::type a[V][N];
     typename hy_computed<B>::type b[V][N];
     typename hy_computed<C>::type c[V][N];
-    int64_t offset[V][N][K];
-    uint32_t first[V], left[V];
+    int64_t offset[V][K];
 #pragma unroll
     for (int j = 0; j < V; j++) {
-        /* Vectors of neighbours lie beside one another; strided, single elements do: then a thread's elements are a block apart. */
-        first[j] = base + (strided ? j * N * HY_ELEMENTWISE_BLOCK + threadIdx.x : (j * HY_ELEMENTWISE_BLOCK + threadIdx.x) * N);
-        const uint32_t rest = first[j] < w.count ? w.count - first[j] : 0;
-        left[j] = strided ? (rest + HY_ELEMENTWISE_BLOCK - 1) / HY_ELEMENTWISE_BLOCK : rest;
-        if (left[j] > N) left[j] = N;
-        if (w.mode != HY_WALK_DENSE) {
-#pragma unroll
-            for (int i = 0; i < N; i++)
-                if ((uint32_t)i < left[j] && (i == 0 || strided)) hy_walk_offsets(w, first[j] + (strided ? i * HY_ELEMENTWISE_BLOCK : 0), offset[j][i]);
-        }
-        hy_load<A>(a[j], w, 1, first[j], offset[j], left[j]);
-        if (K > 2) hy_load<B>(b[j], w, K > 2 ? 2 : 0, first[j], offset[j], left[j]);
-        if (K > 3) hy_load<C>(c[j], w, K > 3 ? 3 : 0, first[j], offset[j], left[j]);
+        if (first + j * stride >= end) break;
+        hy_walk_offsets(w, first + j * stride, offset[j]);
+        hy_load<A>(a[j], w, 1, offset[j][1]);
+        if constexpr (K > 2) hy_load<B>(b[j], w, 2, offset[j][2]);
+        if constexpr (K > 3) hy_load<C>(c[j], w, 3, offset[j][3]);
     }
 #pragma unroll
     for (int j = 0; j < V; j++) {
-        if (left[j] == 0) return;
-        typename F::result y[N];
+        if (first + j * stride >= end) break;
+        hy_vector<typename F::result, N> y;
 #pragma unroll
         for (int i = 0; i < N; i++)
-            if ((uint32_t)i < left[j]) y[i] = formula(a[j][i], K > 2 ? b[j][i] : typename hy_computed<B>::type(), K > 3 ? c[j][i] : typename hy_computed<C>::type());
-        hy_store(y, w, first[j], offset[j], left[j]);
+            y.at[i] = formula(a[j][i], K > 2 ? b[j][i] : typename hy_computed<B>::type(), K > 3 ? c[j][i] : typename hy_computed<C>::type());
+        *reinterpret_cast<hy_vector<typename F::result, N> *>(w.data[0] + offset[j][0]) = y;
     }
+}
+
+template <typename F>
+__global__ void __launch_bounds__(HY_ELEMENTWISE_BLOCK) hy_elementwise_kernel(const __grid_constant__ hy_walk<F::inputs + 1> w, const F formula)
+{
+    constexpr uint32_t N = hy_elementwise_shape<F>::width, V = hy_elementwise_shape<F>::vectors, S = HY_ELEMENTWISE_SINGLES;
+    const uint32_t whole = w.mode == HY_WALK_STRIDED ? 0 : w.count / N * N, block = blockIdx.x * HY_ELEMENTWISE_BLOCK;
+    hy_elementwise_part<F, N, V>(w, formula, (block * V + threadIdx.x) * N, HY_ELEMENTWISE_BLOCK * N, whole);
+    hy_elementwise_part<F, 1, S>(w, formula, whole + block * S + threadIdx.x, HY_ELEMENTWISE_BLOCK, w.count);
 }
 
 /** Runs a formula over the operands, the output first. */
 template <typename F>
 hy_status hy_elementwise(hy_device *device, const char *name, const hy_operand (&operands)[F::inputs + 1], const F &formula)
 {
-    constexpr int width = hy_elementwise_shape<F>::width, share = HY_ELEMENTWISE_BLOCK * width * hy_elementwise_shape<F>::vectors;
+    constexpr int width = hy_elementwise_shape<F>::width;
     return hy_plan_run(hy_plan_walk(operands), width, [&](const hy_walk<F::inputs + 1> &w) {
+        const int share = HY_ELEMENTWISE_BLOCK * (w.mode == HY_WALK_STRIDED ? HY_ELEMENTWISE_SINGLES : width * hy_elementwise_shape<F>::vectors);
         return hy_cuda_launch(device, name, dim3((unsigned)hy_ceil_div(w.count, share)), dim3(HY_ELEMENTWISE_BLOCK), 0, hy_elementwise_kernel<F>, w, formula);
     });
 }

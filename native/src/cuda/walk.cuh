@@ -48,6 +48,7 @@ template <int K>
 __device__ __forceinline__ void hy_walk_offsets(const hy_walk<K> &w, uint32_t i, int64_t (&offset)[K])
 {
     for (int k = 0; k < K; k++) offset[k] = 0;
+#pragma unroll 1 /* four copies of it in every kernel take the compiler longer than they save */
     for (int d = 0; d < w.ndim; d++) {
         const uint32_t q = d + 1 < w.ndim ? hy_quotient(i, w.axis[d]) : 0, r = i - q * w.axis[d].extent;
 #pragma unroll
