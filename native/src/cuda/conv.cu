@@ -65,11 +65,54 @@ static hy_status check_extents(const char *name, const hy_conv2d_params *p, cons
     return HY_OK;
 }
 
-static hy_status conv2d(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *bias, const hy_tensor *y)
+/* ---- 16-bit images whose channels are first ---- */
+
+enum { LEAST_USES = 64 }; /* of an element, for a copy to pay: copying reads and writes it once */
+
+/* One group's pixels follow one another in whole vectors, and each is met by itself. */
+static bool pixels_are_vectors(const hy_conv2d_params *p, const hy_tensor *w, const hy_tensor *t)
 {
-    HY_CUDA_TRY(check_extents("Conv2d", p, x, w, y));
-    if (hy_numel(y) == 0) return HY_OK;
-    if (hy_is_depthwise(p, w) && hy_gemm_fuses(p->activation)) return hy_depthwise(device, p, x, w, bias, y);
+    const bool alone = w->shape[2] * w->shape[3] == 1 && p->stride[0] * p->stride[1] == 1 && p->padding[0] == 0 && p->padding[1] == 0;
+    const int64_t plane = t->shape[2] * t->shape[3];
+    return alone && t->strides[3] == 1 && t->strides[2] == t->shape[3] && plane % 8 == 0 && t->strides[1] % 8 == 0 && t->strides[0] % 8 == 0;
+}
+
+/* cp.async takes no single element of 2 bytes, and along an image's rows windows begin anywhere; along channels there are whole vectors. So an operand that
+ * would be read by elements is copied, channels last, where each is used often. *copy is then to be released; NULL: the view is t. */
+static hy_status channels_last(hy_device *device, const hy_conv2d_params *p, const hy_tensor *w, double products, const hy_tensor *t, hy_tensor *view, void **copy)
+{
+    const int64_t channels = t->shape[1] / (t == w ? 1 : p->groups), elements = hy_numel(t); /* of a group; the weight's are already */
+    *view = *t;
+    if (hy_dtype_size(t->dtype) != 2 || elements == 0 || channels % 8 || t->strides[1] == 1 || products < (double)LEAST_USES * (double)elements) return HY_OK;
+    if (t != w && pixels_are_vectors(p, w, t)) return HY_OK;
+    HY_CUDA_TRY(hy_cuda_scratch(device, 2 * elements, copy));
+    view->data = *copy;
+    view->strides[1] = 1;
+    view->strides[3] = t->shape[1];
+    view->strides[2] = view->strides[3] * t->shape[3];
+    view->strides[0] = view->strides[2] * t->shape[2];
+    return device->backend.copy(device, t, view);
+}
+
+/* Calls run(a, b) with the two operands of a convolution's product as it reads them best; y and w tell its size. */
+template <typename F>
+static hy_status with_channels_last(hy_device *device, const hy_conv2d_params *p, const hy_tensor *y, const hy_tensor *w, const hy_tensor *a, const hy_tensor *b,
+                                    F run)
+{
+    const double products = (double)hy_numel(y) * (double)(w->shape[1] * w->shape[2] * w->shape[3]);
+    hy_tensor views[2];
+    void *copies[2] = {nullptr, nullptr};
+    hy_status status = channels_last(device, p, w, products, a, &views[0], &copies[0]);
+    if (status == HY_OK) status = channels_last(device, p, w, products, b, &views[1], &copies[1]);
+    if (status == HY_OK) status = run(&views[0], &views[1]);
+    for (void *copy : copies) hy_cuda_release(device, copy);
+    return status;
+}
+
+/* ---- forward ---- */
+
+static hy_status forward_product(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *bias, const hy_tensor *y)
+{
     const int64_t filters = w->shape[0] / p->groups, channels = w->shape[1], rows = w->shape[2], columns = w->shape[3];
     const int64_t *sx = x->strides, *sw = w->strides;
     hy_gemm g = {};
@@ -97,6 +140,14 @@ static hy_status conv2d(hy_device *device, const hy_conv2d_params *p, const hy_t
         batch_bias = over_groups(bias, p->groups, filters * bias->strides[0]);
     }
     return hy_gemm_run(device, "Conv2d", y->dtype, g, &batch_y, &batch_x, &batch_w, bias ? &batch_bias : nullptr);
+}
+
+static hy_status conv2d(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *bias, const hy_tensor *y)
+{
+    HY_CUDA_TRY(check_extents("Conv2d", p, x, w, y));
+    if (hy_numel(y) == 0) return HY_OK;
+    if (hy_is_depthwise(p, w) && hy_gemm_fuses(p->activation)) return hy_depthwise(device, p, x, w, bias, y);
+    return with_channels_last(device, p, y, w, x, w, [&](const hy_tensor *a, const hy_tensor *b) { return forward_product(device, p, a, b, bias, y); });
 }
 
 /* ---- the input's gradient ---- */
@@ -187,21 +238,19 @@ static hy_status conv2d_input_grad(hy_device *device, const hy_conv2d_params *p,
     HY_CUDA_TRY(check_extents("Conv2dInputGrad", p, dx, w, dy));
     if (hy_numel(dx) == 0) return HY_OK;
     if (hy_is_depthwise(p, w)) return hy_depthwise_input_grad(device, p, dy, w, dx);
-    if (is_tiled(p, dx, w, dy)) return input_grad_tiled(device, p, dy, w, dx);
-    for (int32_t row = 0; row < p->stride[0] && row < dx->shape[2]; row++)
-        for (int32_t column = 0; column < p->stride[1] && column < dx->shape[3]; column++)
-            HY_CUDA_TRY(input_grad_phase(device, p, dy, w, dx, row, column));
-    return HY_OK;
+    return with_channels_last(device, p, dy, w, dy, w, [&](const hy_tensor *a, const hy_tensor *b) -> hy_status {
+        if (is_tiled(p, dx, b, a)) return input_grad_tiled(device, p, a, b, dx);
+        for (int32_t row = 0; row < p->stride[0] && row < dx->shape[2]; row++)
+            for (int32_t column = 0; column < p->stride[1] && column < dx->shape[3]; column++)
+                HY_CUDA_TRY(input_grad_phase(device, p, a, b, dx, row, column));
+        return HY_OK;
+    });
 }
 
 /* ---- the weight's and the bias's gradient ---- */
 
-static hy_status conv2d_weight_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy, const hy_tensor *dw,
-                                    const hy_tensor *dbias)
+static hy_status weight_grad_product(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy, const hy_tensor *dw)
 {
-    HY_CUDA_TRY(check_extents("Conv2dWeightGrad", p, x, dw, dy));
-    if (dbias) HY_CUDA_TRY(hy_conv_bias_grad(device, dy, dbias));
-    if (hy_is_depthwise(p, dw)) return hy_depthwise_weight_grad(device, p, x, dy, dw);
     const int64_t filters = dw->shape[0] / p->groups, channels = dw->shape[1], rows = dw->shape[2], columns = dw->shape[3];
     const int64_t *sx = x->strides, *sy = dy->strides, *sw = dw->strides;
     hy_gemm g = {};
@@ -223,6 +272,15 @@ static hy_status conv2d_weight_grad(hy_device *device, const hy_conv2d_params *p
     const hy_tensor batch_w = over_groups(dw, p->groups, filters * sw[0]), batch_y = over_groups(dy, p->groups, filters * sy[1]);
     const hy_tensor batch_x = over_groups(x, p->groups, channels * sx[1]);
     return hy_gemm_run(device, "Conv2dWeightGrad", dw->dtype, g, &batch_w, &batch_y, &batch_x, nullptr);
+}
+
+static hy_status conv2d_weight_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy, const hy_tensor *dw,
+                                    const hy_tensor *dbias)
+{
+    HY_CUDA_TRY(check_extents("Conv2dWeightGrad", p, x, dw, dy));
+    if (dbias) HY_CUDA_TRY(hy_conv_bias_grad(device, dy, dbias));
+    if (hy_is_depthwise(p, dw)) return hy_depthwise_weight_grad(device, p, x, dy, dw);
+    return with_channels_last(device, p, dy, dw, x, dy, [&](const hy_tensor *a, const hy_tensor *b) { return weight_grad_product(device, p, a, b, dw); });
 }
 
 void hy_cuda_fill_conv(hy_backend *backend)
