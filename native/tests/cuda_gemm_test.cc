@@ -132,6 +132,15 @@ TEST_P(CudaGemm, ActivationsRoundOnce)
         }
 }
 
+TEST_P(CudaGemm, Float64WithoutItsTensorCores)
+{
+    if (!gpu_is_emulated()) GTEST_SKIP() << "the emulator's second device is an sm_75";
+    device = gpu_device(1);
+    ASSERT_NE(device, nullptr) << hy_last_error();
+    every_layout(HY_FLOAT64, 37, 45, 51, kRelu);
+    every_layout(HY_FLOAT64, 129, 257, 34, HY_NO_ACTIVATION);
+}
+
 TEST_P(CudaGemm, RowsOfABatchAreOneProduct)
 {
     Tensor a(HY_FLOAT32, {3, 5, 16}), b(HY_FLOAT32, {16, 24}), y(HY_FLOAT32, {3, 5, 24});

@@ -1,4 +1,4 @@
-/* Matrix products of float32 and float64 by fused multiply-add, and of float32 on tensor cores in tf32 for those who ask for it. */
+/* Matrix products of float32 and float64: by fused multiply-add, and on tensor cores for float64 from sm_80 on and for those who ask for tf32. */
 #include "cuda/gemm_body.cuh"
 
 /**
@@ -59,16 +59,35 @@ struct fused {
     }
 };
 
-/** A warp computes ROWS x COLUMNS sums of fragments (see ptx.cuh). Rows of shared memory are 8 longer: k's four rows then meet different banks. */
-template <int TILE>
-struct tf32 {
-    typedef float stored, computed;
-    enum { M = TILE, N = TILE, DEPTH = 16, THREADS = 2 * TILE, STAGES = 3, ROWS = TILE / 2, COLUMNS = 32, WARPS_ACROSS = TILE / 32 };
-    typedef hy_gemm_words<float, M, DEPTH, THREADS, 8> a_tile, b_tile;
+/* The instructions of tensor cores that take words: K of them a step, of which a thread holds K / 2 of a and K / 4 of b (see ptx.cuh). PAD: so much longer
+   are the rows of shared memory, so that k's four rows meet different banks. */
 
-    float sum[ROWS / 16][COLUMNS / 8][4];
+struct mma_tf32 {
+    typedef float stored;
+    typedef unsigned part;
+    enum { K = 8, PAD = 8, STAGES = 3 };
+    static __device__ __forceinline__ unsigned take(float x) { return hy_to_tf32(x); }
+    static __device__ __forceinline__ void multiply(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2]) { hy_mma_tf32(c, a, b); }
+};
 
-    __device__ __forceinline__ tf32()
+struct mma_float64 {
+    typedef double stored, part;
+    enum { K = 4, PAD = 4, STAGES = 2 }; /* more stages would be more shared memory than sm_86 has */
+    static __device__ __forceinline__ double take(double x) { return x; }
+    static __device__ __forceinline__ void multiply(double (&c)[4], const double (&a)[2], const double (&b)[1]) { hy_mma_f64(c, a, b); }
+};
+
+/** A warp computes ROWS x COLUMNS sums of fragments. */
+template <typename I, int TILE>
+struct by_mma {
+    typedef typename I::stored stored, computed;
+    typedef typename I::part part;
+    enum { M = TILE, N = TILE, DEPTH = 16, THREADS = 2 * TILE, STAGES = I::STAGES, ROWS = TILE / 2, COLUMNS = 32, WARPS_ACROSS = TILE / 32 };
+    typedef hy_gemm_words<stored, M, DEPTH, THREADS, I::PAD> a_tile, b_tile;
+
+    stored sum[ROWS / 16][COLUMNS / 8][4];
+
+    __device__ __forceinline__ by_mma()
     {
 #pragma unroll
         for (int e = 0; e < ROWS * COLUMNS / 32; e++) sum[e / (COLUMNS / 2)][e / 4 % (COLUMNS / 8)][e % 4] = 0;
@@ -80,22 +99,22 @@ struct tf32 {
     __device__ __forceinline__ void multiply(const char *a, const char *b)
     {
         const int g = (int)threadIdx.x % 32 / 4, t = (int)threadIdx.x % 4;
-        const float *const as = reinterpret_cast<const float *>(a) + t * a_tile::PITCH + row();
-        const float *const bs = reinterpret_cast<const float *>(b) + t * b_tile::PITCH + column() + g;
+        const stored *const as = reinterpret_cast<const stored *>(a) + t * a_tile::PITCH + row();
+        const stored *const bs = reinterpret_cast<const stored *>(b) + t * b_tile::PITCH + column() + g;
 #pragma unroll
-        for (int k = 0; k < DEPTH; k += 8) {
-            unsigned y[COLUMNS / 8][2];
+        for (int k = 0; k < DEPTH; k += I::K) {
+            part y[COLUMNS / 8][I::K / 4];
 #pragma unroll
             for (int j = 0; j < COLUMNS / 8; j++)
 #pragma unroll
-                for (int e = 0; e < 2; e++) y[j][e] = hy_to_tf32(bs[(k + 4 * e) * b_tile::PITCH + 8 * j]);
+                for (int e = 0; e < I::K / 4; e++) y[j][e] = I::take(bs[(k + 4 * e) * b_tile::PITCH + 8 * j]);
 #pragma unroll
             for (int i = 0; i < ROWS / 16; i++) {
-                unsigned x[4];
+                part x[I::K / 2];
 #pragma unroll
-                for (int e = 0; e < 4; e++) x[e] = hy_to_tf32(as[(k + e / 2 * 4) * a_tile::PITCH + 16 * i + e % 2 * 8]);
+                for (int e = 0; e < I::K / 2; e++) x[e] = I::take(as[(k + e / 2 * 4) * a_tile::PITCH + 16 * i + e % 2 * 8]);
 #pragma unroll
-                for (int j = 0; j < COLUMNS / 8; j++) hy_mma_tf32(sum[i][j], x, y[j]);
+                for (int j = 0; j < COLUMNS / 8; j++) I::multiply(sum[i][j], x, y[j]);
             }
         }
     }
@@ -120,10 +139,11 @@ hy_status hy_gemm_launch_float32(hy_device *device, const char *name, const hy_g
 
 hy_status hy_gemm_launch_tf32(hy_device *device, const char *name, const hy_gemm &g, bool large)
 {
-    return large ? hy_gemm_launch<tf32<128>>(device, name, g) : hy_gemm_launch<tf32<64>>(device, name, g);
+    return large ? hy_gemm_launch<by_mma<mma_tf32, 128>>(device, name, g) : hy_gemm_launch<by_mma<mma_tf32, 64>>(device, name, g);
 }
 
-hy_status hy_gemm_launch_float64(hy_device *device, const char *name, const hy_gemm &g, bool)
+hy_status hy_gemm_launch_float64(hy_device *device, const char *name, const hy_gemm &g, bool large)
 {
-    return hy_gemm_launch<fused<double, 64, 16>>(device, name, g);
+    if (hy_cuda(device)->capability < 80) return hy_gemm_launch<fused<double, 64, 16>>(device, name, g);
+    return large ? hy_gemm_launch<by_mma<mma_float64, 128>>(device, name, g) : hy_gemm_launch<by_mma<mma_float64, 64>>(device, name, g);
 }

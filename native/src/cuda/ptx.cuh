@@ -9,6 +9,7 @@
  *   tf32 m16n8k8:     a[0]: row g, k t;  a[1]: row g + 8;  a[2], a[3]: the same rows, k + 4;   b[0]: k t, column g;  b[1]: k + 4
  *   8-bit m16n8k32:   a[0]: row g, k 4t to 4t + 3;  a[1]: row g + 8;  a[2], a[3]: the same rows, k + 16
  *                     b[0]: k 4t to 4t + 3, column g;  b[1]: k + 16
+ *   float64 m16n8k4:  a[0]: row g, k t;  a[1]: row g + 8;   b[0]: k t, column g
  *   accumulators:     c[0], c[1]: row g, columns 2t and 2t + 1;  c[2], c[3]: row g + 8
  */
 #ifndef HY_CUDA_PTX_CUH
@@ -120,7 +121,7 @@ HY_PTX void hy_ldmatrix2_trans(unsigned (&d)[2], const void *row)
                  : "memory");
 }
 
-/* ---- mma: c += a · b. tf32 needs sm_80: a kernel of it is not launched on less. ---- */
+/* ---- mma: c += a · b. tf32 and float64 need sm_80: a kernel of theirs is not launched on less. ---- */
 
 HY_PTX void hy_mma_f16(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2])
 {
@@ -154,6 +155,23 @@ HY_PTX void hy_mma_tf32(float (&c)[4], const unsigned (&a)[4], const unsigned (&
     asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
                  : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+    __trap();
+#endif
+}
+
+/** From sm_90 on one instruction; before, one for eight rows. */
+HY_PTX void hy_mma_f64(double (&c)[4], const double (&a)[2], const double (&b)[1])
+{
+#if __CUDA_ARCH__ >= 900
+    asm volatile("mma.sync.aligned.m16n8k4.row.col.f64.f64.f64.f64 {%0, %1, %2, %3}, {%4, %5}, {%6}, {%0, %1, %2, %3};"
+                 : "+d"(c[0]), "+d"(c[1]), "+d"(c[2]), "+d"(c[3])
+                 : "d"(a[0]), "d"(a[1]), "d"(b[0]));
+#elif __CUDA_ARCH__ >= 800
+    for (int rows = 0; rows < 2; rows++)
+        asm volatile("mma.sync.aligned.m8n8k4.row.col.f64.f64.f64.f64 {%0, %1}, {%2}, {%3}, {%0, %1};"
+                     : "+d"(c[2 * rows]), "+d"(c[2 * rows + 1])
+                     : "d"(a[rows]), "d"(b[0]));
 #else
     __trap();
 #endif

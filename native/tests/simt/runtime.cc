@@ -102,7 +102,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int device)
     snprintf(p->name, sizeof p->name, "emulated GPU");
     p->totalGlobalMem = memory;
     p->sharedMemPerBlockOptin = most_dynamic;
-    p->major = 8, p->minor = 6, p->multiProcessorCount = 2;
+    p->multiProcessorCount = 2;
+    p->major = device ? 7 : 8, p->minor = device ? 5 : 6; // of the oldest generation, too
     return cudaSuccess;
 }
 

@@ -221,6 +221,28 @@ TEST(Simt, MultipliesTf32)
     EXPECT_EQ(__uint_as_float(hy_to_tf32(-1 - 0x1p-12f)), -1.0f);
 }
 
+TEST(Simt, MultipliesFloat64)
+{
+    double a[16][4], b[4][8], c[16][8];
+    for (int i = 0; i < 64; i++) a[i / 4][i % 4] = i % 19 - 9 + 0x1p-40;
+    for (int i = 0; i < 32; i++) b[i / 8][i % 8] = i % 17 - 8;
+    EXPECT_EQ(launch(32,
+                     [&] {
+                         const int lane = (int)threadIdx.x, g = lane / 4, t = lane % 4;
+                         const double fa[2] = {a[g][t], a[g + 8][t]}, fb[1] = {b[t][g]};
+                         double fc[4] = {1, 1, 1, 1};
+                         hy_mma_f64(fc, fa, fb);
+                         for (int i = 0; i < 4; i++) c[g + 8 * (i / 2)][2 * t + i % 2] = fc[i];
+                     }),
+              "");
+    for (int i = 0; i < 16; i++)
+        for (int j = 0; j < 8; j++) {
+            double sum = 1;
+            for (int k = 0; k < 4; k++) sum += a[i][k] * b[k][j]; // exact
+            ASSERT_EQ(c[i][j], sum) << i << ", " << j;
+        }
+}
+
 /// With bytes of both signs: those of a are unsigned, those of b signed; lanes hold four k each, as dp4a takes them.
 TEST(Simt, MultipliesBytes)
 {

@@ -95,6 +95,22 @@ inline void multiply_tf32(const Lane *lanes, unsigned mask)
     });
 }
 
+struct MmaOperands64 {
+    double a[2], b;
+};
+
+inline void multiply_f64(const Lane *lanes, unsigned mask)
+{
+    if (mask != 0xffffffff) fail("mma: the mask is %08x, expected the whole warp", mask);
+    const auto in = [&](int l) -> const MmaOperands64 & { return *static_cast<const MmaOperands64 *>(lanes[l].in); };
+    for (int l = 0; l < warp_lanes; l++)
+        for (int i = 0; i < 4; i++) {
+            const int g = l / 4, column = 2 * (l % 4) + i % 2; // row g + 8 (i / 2); lane 4r + k holds row r's a, lane 4j + k column j's b
+            double &c = static_cast<double *>(lanes[l].out)[i];
+            for (int k = 0; k < 4; k++) c = std::fma(in(4 * g + k).a[i / 2], in(4 * column + k).b, c);
+        }
+}
+
 inline void multiply_u8s8(const Lane *lanes, unsigned mask)
 {
     if (mask != 0xffffffff) fail("mma: the mask is %08x, expected the whole warp", mask);
@@ -146,6 +162,12 @@ HY_PTX void hy_mma_bf16(float (&c)[4], const unsigned (&a)[4], const unsigned (&
 HY_PTX void hy_mma_tf32(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2])
 {
     simt::warp_multiply("mma.tf32", simt::multiply_tf32, c, a, b);
+}
+
+HY_PTX void hy_mma_f64(double (&c)[4], const double (&a)[2], const double (&b)[1])
+{
+    const simt::MmaOperands64 in = {{a[0], a[1]}, b[0]};
+    simt::collective("mma.f64", simt::multiply_f64, 0xffffffff, &in, c);
 }
 
 HY_PTX void hy_mma_u8s8(int (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2])
