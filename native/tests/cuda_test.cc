@@ -379,6 +379,24 @@ TEST_F(Cuda, OutOfMemorySaysWhatWasAskedAndUsed)
     (void)live;
 }
 
+TEST_F(Cuda, MoreOutputsThanAGridHasAreRefused)
+{
+    const int64_t outputs = 65535 * 16 + 1;
+    const auto matrix = [&](int64_t rows, int64_t columns) {
+        hy_tensor t = vector(rows * columns);
+        t.ndim = 2, t.shape[0] = rows, t.strides[0] = columns, t.shape[1] = columns, t.strides[1] = 1;
+        return t;
+    };
+    hy_tensor packed = vector((outputs + 15) / 16 * 32, HY_INT8);
+    const int64_t shape[] = {(outputs + 15) / 16, 1, 16, 2}, strides[] = {32, 32, 2, 1};
+    packed.ndim = 4;
+    std::copy(shape, shape + 4, packed.shape);
+    std::copy(strides, strides + 4, packed.strides);
+    const hy_tensor x = matrix(1, 2), y = matrix(1, outputs), scale = vector(outputs);
+    EXPECT_EQ(hy_quantized_linear(device, &x, &packed, &scale, nullptr, HY_NO_ACTIVATION, &y), HY_UNSUPPORTED);
+    EXPECT_STREQ(hy_last_error(), "QuantizedLinear: CUDA takes at most 1048560 outputs, given 1048561");
+}
+
 TEST_F(Cuda, CpuHasNoStreams)
 {
     hy_device *cpu;

@@ -347,6 +347,8 @@ static hy_status multiply_columns(hy_device *device, const char *name, const pro
 {
     typedef tile<2, 2, 1, 2, 4> large;
     typedef tile<1, 1, 4, 1, 2> small;
+    const uint32_t most = 65535 * small::COLUMNS; /* a grid's second extent has 16 bits */
+    if (p.outputs > most) return hy_cuda_fail(HY_UNSUPPORTED, "%s: CUDA takes at most %u outputs, given %u", name, most, p.outputs);
     const int64_t blocks = hy_ceil_div(p.rows, large::ROWS) * hy_ceil_div(p.outputs, large::COLUMNS);
     if (p.rows <= 2 * small::ROWS || blocks < hy_cuda(device)->multiprocessors)
         return hy_cuda_launch(device, name, dim3((unsigned)hy_ceil_div(p.rows, small::ROWS), (unsigned)hy_ceil_div(p.outputs, small::COLUMNS)), dim3(small::THREADS),
