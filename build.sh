@@ -68,7 +68,8 @@ missing_cuda_packages() {
 }
 add_non_free() {
   local sources=/etc/apt/sources.list.d/debian.sources added=/etc/apt/sources.list.d/hybrid-non-free.sources as_root=()
-  command -v nvcc >/dev/null || apt-cache show nvidia-cuda-toolkit >/dev/null 2>&1 || [[ ! -f $sources ]] || ! may_install || {
+  # apt-cache succeeds, saying nothing, where a package is known by name alone.
+  command -v nvcc >/dev/null || [[ -n $(apt-cache show nvidia-cuda-toolkit 2>/dev/null) ]] || [[ ! -f $sources ]] || ! may_install || {
     ((EUID == 0)) || as_root=(sudo)
     echo "Adding Debian's non-free component: $added"
     sed 's/^Components:.*/Components: contrib non-free/' "$sources" | "${as_root[@]}" tee "$added" >/dev/null
@@ -212,12 +213,11 @@ release() {
 
 pack() { build_native hybrid; packaging/pack.sh; }
 
-# The library, for every architecture that this nvcc knows, and what is in it.
+# The library, and a look at what is in it.
 cuda() {
   local directory=build/cuda
   cmake -S . -B $directory -G Ninja -DHYBRID_CUDA=ON -DHYBRID_TESTS=OFF >/dev/null
-  cmake --build $directory --target hybrid_cuda -- --quiet
-  cmake -DLIBRARY=$directory/native/src/cuda/libhybrid_cuda.so -P native/src/cuda/check.cmake
+  cmake --build $directory --target hybrid_cuda_check -- --quiet
 }
 
 command=${1:-build}

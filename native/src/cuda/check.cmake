@@ -1,16 +1,20 @@
 # Looks into the built library: machine code for every architecture and PTX, no spilled registers, no local memory but where it is expected,
-# and no dependency but the C library. Run as cmake -DLIBRARY=… -P check.cmake
+# and no dependency but the C library. Run as cmake -DLIBRARY=… -DARCHITECTURES=… -P check.cmake, with what CMAKE_CUDA_ARCHITECTURES was.
 find_program(CUOBJDUMP cuobjdump REQUIRED)
 find_program(READELF readelf REQUIRED)
 
 execute_process(COMMAND ${CUOBJDUMP} --list-elf --list-ptx ${LIBRARY} OUTPUT_VARIABLE images COMMAND_ERROR_IS_FATAL ANY)
-foreach(architecture 75 80 86 89 90)
-  if(NOT images MATCHES "sm_${architecture}\\.cubin")
-    message(FATAL_ERROR "no machine code for sm_${architecture}")
+foreach(architecture IN LISTS ARCHITECTURES)
+  string(REGEX MATCH "^[0-9]+" number ${architecture})
+  if(NOT architecture MATCHES "-virtual$" AND NOT images MATCHES "sm_${number}\\.cubin")
+    message(FATAL_ERROR "no machine code for sm_${number}")
+  endif()
+  if(NOT architecture MATCHES "-real$" AND NOT images MATCHES "sm_${number}\\.ptx")
+    message(FATAL_ERROR "no PTX of compute_${number} for what comes later")
   endif()
 endforeach()
-if(NOT images MATCHES "sm_90\\.ptx")
-  message(FATAL_ERROR "no PTX for what comes later")
+if(NOT number)
+  message(FATAL_ERROR "no architectures given")
 endif()
 
 # Payne and Hanek's reduction of large arguments, in CUDA's sin and cos, keeps a table on the stack.
