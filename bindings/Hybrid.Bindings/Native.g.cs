@@ -476,6 +476,30 @@ public static unsafe partial class Native
     public static void Conv2d(HyDevice* device, HyConv2dParams* p, HyTensor* x, HyTensor* w, HyTensor* bias, HyTensor* y) =>
         Status.Check(NativeMethods.hy_conv2d(device, p, x, w, bias, y));
 
+    /// <summary>Lays out the weight of <see cref="Native.Conv2d"/> as the way that computes it reads it: transformed for Winograd's minimal filtering, in panels for the others. <see cref="Native.Conv2d"/> does that each time, which with few pixels takes up to a third of the time; whoever convolves many times with the same weight has it done once, for each way that his inputs take: ask before each call, with <c>prepared</c> NULL, which one that is.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="p">as given to <see cref="Native.Conv2d"/>; a way that it names is prepared for whatever that gains</param>
+    /// <param name="x">the input; no element is read of it, nor of y</param>
+    /// <param name="w">the weight</param>
+    /// <param name="y">the output</param>
+    /// <param name="way">receives the <see cref="HyConvWay"/> in which <see cref="Native.Conv2d"/> would compute this. It alone says how the elements are laid out, for any input.</param>
+    /// <param name="elements">receives how many elements that takes, up to four times as many as w has and some more; 0 where the device gains nothing: by the way or the shape, in the 16-bit types, and on a GPU</param>
+    /// <param name="prepared">receives them, in an order that is the device's affair: contiguous, one axis of so many or more, dtype of w; NULL to ask for their number alone</param>
+    /// <remarks>Throws for what <see cref="Native.Conv2d"/> returns.</remarks>
+    public static void Conv2dPrepare(HyDevice* device, HyConv2dParams* p, HyTensor* x, HyTensor* w, HyTensor* y, int* way, long* elements, HyTensor* prepared) =>
+        Status.Check(NativeMethods.hy_conv2d_prepare(device, p, x, w, y, way, elements, prepared));
+
+    /// <summary><see cref="Native.Conv2d"/> with a weight that <see cref="Native.Conv2dPrepare"/> has laid out: the same bits.</summary>
+    /// <param name="device">the device</param>
+    /// <param name="p">as <see cref="Native.Conv2dPrepare"/> saw it, but with the way that it told</param>
+    /// <param name="x">input, of any size that this way serves</param>
+    /// <param name="w">weight, as <see cref="Native.Conv2dPrepare"/> saw it: same strides and values</param>
+    /// <param name="prepared">what <see cref="Native.Conv2dPrepare"/> made of it for this way</param>
+    /// <param name="bias">[K]; may be NULL</param>
+    /// <param name="y">output</param>
+    public static void Conv2dPrepared(HyDevice* device, HyConv2dParams* p, HyTensor* x, HyTensor* w, HyTensor* prepared, HyTensor* bias, HyTensor* y) =>
+        Status.Check(NativeMethods.hy_conv2d_prepared(device, p, x, w, prepared, bias, y));
+
     /// <summary>dx = the gradient of <see cref="Native.Conv2d"/> with respect to its input; also the transposed convolution.</summary>
     /// <param name="device">the device</param>
     /// <param name="p">stride, padding and the like</param>

@@ -201,6 +201,12 @@ internal static unsafe partial class NativeMethods
     internal static partial int hy_conv2d(HyDevice* device, HyConv2dParams* p, HyTensor* x, HyTensor* w, HyTensor* bias, HyTensor* y);
 
     [LibraryImport("hybrid")]
+    internal static partial int hy_conv2d_prepare(HyDevice* device, HyConv2dParams* p, HyTensor* x, HyTensor* w, HyTensor* y, int* way, long* elements, HyTensor* prepared);
+
+    [LibraryImport("hybrid")]
+    internal static partial int hy_conv2d_prepared(HyDevice* device, HyConv2dParams* p, HyTensor* x, HyTensor* w, HyTensor* prepared, HyTensor* bias, HyTensor* y);
+
+    [LibraryImport("hybrid")]
     internal static partial int hy_conv2d_input_grad(HyDevice* device, HyConv2dParams* p, HyTensor* dy, HyTensor* w, HyTensor* dx);
 
     [LibraryImport("hybrid")]

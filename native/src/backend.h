@@ -62,6 +62,8 @@ typedef struct hy_backend {
     hy_status (*matmul_prepare)(hy_device *device, const hy_tensor *b, int64_t *elements, const hy_tensor *prepared);
     hy_status (*matmul_prepared)(hy_device *device, const hy_tensor *a, const hy_tensor *b, const hy_tensor *prepared, const hy_tensor *bias, int32_t activation, const hy_tensor *y);
     hy_status (*conv2d)(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *bias, const hy_tensor *y);
+    hy_status (*conv2d_prepare)(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y, int32_t *way, int64_t *elements, const hy_tensor *prepared);
+    hy_status (*conv2d_prepared)(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *prepared, const hy_tensor *bias, const hy_tensor *y);
     hy_status (*conv2d_input_grad)(hy_device *device, const hy_conv2d_params *p, const hy_tensor *dy, const hy_tensor *w, const hy_tensor *dx);
     hy_status (*conv2d_weight_grad)(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *dy, const hy_tensor *dw, const hy_tensor *dbias);
     hy_status (*conv2d_ways)(hy_device *device, int32_t pass, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y, int64_t *serving, int32_t *chosen); /* chosen may be NULL */

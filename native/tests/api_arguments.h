@@ -58,6 +58,24 @@ inline hy_status prepare(hy_device *device, const hy_tensor *b, const hy_tensor 
     return hy_matmul_prepare(device, b, &elements, prepared);
 }
 
+inline hy_status prepare_convolution(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y,
+                                     const hy_tensor *prepared)
+{
+    int32_t way;
+    int64_t elements;
+    return hy_conv2d_prepare(device, p, x, w, y, &way, &elements, prepared);
+}
+
+// The way is named, where there are ways: the types of 16 bits have none of their own.
+inline hy_status convolve_prepared(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *prepared,
+                                   const hy_tensor *bias, const hy_tensor *y)
+{
+    if (!p || !x || (x->dtype != HY_BFLOAT16 && x->dtype != HY_FLOAT16)) return hy_conv2d_prepared(device, p, x, w, prepared, bias, y);
+    hy_conv2d_params named = *p;
+    named.way = HY_CONV_WAY_chosen;
+    return hy_conv2d_prepared(device, &named, x, w, prepared, bias, y);
+}
+
 inline hy_status ask_for_ways(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y)
 {
     int64_t serving;
@@ -116,6 +134,13 @@ inline const std::vector<Function> functions = {
     {"hy_conv2d",
      {{{2, 4, 5, 6}}, {{6, 4, 3, 3}}, {{6}, HY_FLOAT32, OPTIONAL_IN}, {{2, 6, 3, 4}, HY_FLOAT32, OUT}},
      CALL(hy_conv2d(d, PARAMS(conv), t[0], t[1], t[2], t[3]))},
+    {"hy_conv2d_prepare",
+     {{{2, 4, 5, 6}}, {{6, 4, 3, 3}}, {{2, 6, 3, 4}}, {{2000}, HY_FLOAT32, OPTIONAL_OUT}},
+     CALL(prepare_convolution(d, PARAMS(conv), t[0], t[1], t[2], t[3]))},
+    {"hy_conv2d_prepared",
+     {{{2, 4, 5, 6}}, {{6, 4, 3, 3}}, {{2000}}, {{6}, HY_FLOAT32, OPTIONAL_IN}, {{2, 6, 3, 4}, HY_FLOAT32, OUT}},
+     CALL(convolve_prepared(d, PARAMS(conv), t[0], t[1], t[2], t[3], t[4])),
+     with([](auto &s) { s.conv.way = HY_CONV_WAY_packed; })},
     {"hy_conv2d_input_grad",
      {{{2, 6, 3, 4}}, {{6, 4, 3, 3}}, {{2, 4, 5, 6}, HY_FLOAT32, OUT}},
      CALL(hy_conv2d_input_grad(d, PARAMS(conv), t[0], t[1], t[2]))},

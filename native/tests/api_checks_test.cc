@@ -143,6 +143,26 @@ TEST(Checks, Convolution)
     }
 }
 
+TEST(Checks, PreparedConvolution)
+{
+    auto way = [](int32_t value) { return [=](Scalars &s) { s.conv.way = value; }; };
+    int64_t prepares = 0; // any way but those of "reference", which reads the weight as it is
+    int32_t told;
+    Arguments large("hy_conv2d_prepared");
+    large.shape(0, {1, 16, 20, 20}).shape(1, {8, 16, 3, 3}).shape(2, {20000}).shape(3, {8}).shape(4, {1, 8, 18, 18}).set(way(HY_CONV_WAY_chosen));
+    ASSERT_EQ(hy_conv2d_prepare(large.device, &large.scalars.conv, &large[0], &large[1], &large[4], &told, &prepares, nullptr), HY_OK);
+    for (const char *name : {"hy_conv2d_prepare", "hy_conv2d_prepared"}) {
+        const size_t prepared = std::string(name) == "hy_conv2d_prepare" ? 3 : 2;
+        Arguments(name).set(way(HY_CONV_WAY_packed)).expect_ok();
+        Arguments(name).set(way(HY_CONV_WAY_dot)).expect_refused(HY_BAD_ARGUMENT, "the way 'dot' does not serve this forward");
+        Arguments(name).set(way(HY_CONV_WAY_COUNT)).expect_refused(HY_BAD_ARGUMENT, "way is ");
+        if (prepares == 0) continue;
+        Arguments(name).set(way(HY_CONV_WAY_winograd2)).expect_ok();
+        Arguments(name).set(way(HY_CONV_WAY_winograd2)).shape(prepared, {8}).expect_refused(HY_BAD_SHAPE, "Conv2d: prepared has shape [8], expected ");
+    }
+    if (prepares > 0) large.expect_refused(HY_BAD_ARGUMENT, "Conv2d: way is 'chosen', expected the one for which the weight was prepared");
+}
+
 TEST(Checks, Pooling)
 {
     auto pool = [](hy_pool2d_params p) { return [=](Scalars &s) { s.pool = p; }; };

@@ -293,7 +293,7 @@ TEST(Checks, OutputsMayBeAnyViewWithoutOverlap)
 {
     for (const Function &f : functions)
         for (size_t i = 0; i < f.operands.size(); i++) {
-            if (!f.operands[i].is_output() || std::string(f.name) == "hy_matmul_prepare") continue; // which wants a contiguous one
+            if (!f.operands[i].is_output() || std::regex_search(f.name, std::regex("_prepare$"))) continue; // which wants a contiguous one
             Arguments a(f);
             hy_tensor &t = a[i];
             std::vector<unsigned char> space((size_t)(hy_numel(&t) * hy_dtype_size(t.dtype) * 3));
@@ -309,7 +309,8 @@ TEST(Checks, WrongShapes)
     const std::set<std::string> any_shape = {"hy_fill", "hy_arange", "hy_random_uniform", "hy_random_normal", "hy_random_integers", "hy_random_bernoulli"};
     // Where a larger last extent fits: what is reduced, gathered from or scattered into, the number of classes, room for a prepared operand.
     const std::set<std::pair<std::string, size_t>> may_grow = {{"hy_reduce", 0}, {"hy_gather", 0}, {"hy_scatter_add", 2}, {"hy_one_hot", 1},
-                                                                {"hy_matmul_prepare", 0}, {"hy_matmul_prepare", 1}, {"hy_matmul_prepared", 2}};
+                                                                {"hy_matmul_prepare", 0}, {"hy_matmul_prepare", 1}, {"hy_matmul_prepared", 2},
+                                                                {"hy_conv2d_prepare", 3}, {"hy_conv2d_prepared", 2}};
     for (const Function &f : functions) {
         if (any_shape.count(f.name)) continue;
         for (size_t i = 0; i < f.operands.size(); i++) {

@@ -46,7 +46,8 @@ struct Operands {
 
 std::vector<int64_t> shape_of(const View &v) { return {v.tensor.shape, v.tensor.shape + v.tensor.ndim}; }
 
-int64_t ways_seen; // a bit for each pass and way
+int64_t ways_seen;     // a bit for each pass and way
+int64_t prepared_seen; // a bit for each way
 
 // The input, weight and output of a pass, one of which it computes.
 struct Triple {
@@ -87,17 +88,51 @@ void compare(int32_t dtype, int32_t pass, const Case &c, const std::vector<std::
     }
 }
 
+// With the weight prepared, each way gives the same bits.
+void expect_same_prepared(int32_t dtype, const Case &c, const Operands &o, const hy_tensor *bias, const Layout &layout)
+{
+    for (const std::string &isa : isas()) {
+        hy_device *device = hy_cpu_device(isa.c_str());
+        View want(dtype, shape_of(o.dy), layout), got(dtype, shape_of(o.dy), layout);
+        int64_t serving = 0;
+        ASSERT_EQ(device->backend.conv2d_ways(device, HY_CONV_PASS_forward, &c.p, &o.x.tensor, &o.w.tensor, &want.tensor, &serving, nullptr), HY_OK);
+        for (int32_t way = 1; way < HY_CONV_WAY_COUNT; way++) {
+            if (!(serving >> way & 1)) continue;
+            SCOPED_TRACE(isa + ", " + hy_conv_way_name(way));
+            hy_conv2d_params p = c.p;
+            p.way = way;
+            int32_t told;
+            int64_t elements = -1;
+            ASSERT_EQ(device->backend.conv2d_prepare(device, &p, &o.x.tensor, &o.w.tensor, &want.tensor, &told, &elements, nullptr), HY_OK);
+            if (elements == 0) continue;
+            EXPECT_EQ(told, way);
+            View prepared(dtype, {elements});
+            ASSERT_EQ(device->backend.conv2d_prepare(device, &p, &o.x.tensor, &o.w.tensor, &want.tensor, &told, &elements, &prepared.tensor), HY_OK);
+            EXPECT_TRUE(prepared.others_untouched());
+            hy_tensor unread = o.w.tensor;
+            unread.data = nullptr;
+            ASSERT_EQ(device->backend.conv2d(device, &p, &o.x.tensor, &o.w.tensor, bias, &want.tensor), HY_OK);
+            ASSERT_EQ(device->backend.conv2d_prepared(device, &p, &o.x.tensor, &unread, &prepared.tensor, bias, &got.tensor), HY_OK);
+            EXPECT_TRUE(got.values() == want.values());
+            EXPECT_TRUE(got.others_untouched());
+            prepared_seen |= INT64_C(1) << way;
+        }
+    }
+}
+
 void check_forward(int32_t dtype, const Case &c, const Layout &layout = {})
 {
     SCOPED_TRACE("forward " + describe(c));
     Operands o(dtype, c, layout);
     double terms = (double)(c.c / c.p.groups * c.r * c.s);
     auto views = [&](std::vector<View> &out) { return Triple{&o.x.tensor, &o.w.tensor, &out[0].tensor}; };
-    for (const hy_tensor *bias : {(const hy_tensor *)nullptr, (const hy_tensor *)&o.bias.tensor})
+    for (const hy_tensor *bias : {(const hy_tensor *)nullptr, (const hy_tensor *)&o.bias.tensor}) {
+        expect_same_prepared(dtype, c, o, bias, layout);
         compare(dtype, HY_CONV_PASS_forward, c, {shape_of(o.dy)}, layout, terms, views,
                 [&](hy_device *device, const hy_conv2d_params *p, std::vector<View> &out) {
                     return device->backend.conv2d(device, p, &o.x.tensor, &o.w.tensor, bias, &out[0].tensor);
                 });
+    }
 }
 
 void check_input_grad(int32_t dtype, const Case &c, const hy_tensor *dy, const Operands &o, const Layout &layout)
@@ -238,7 +273,7 @@ TEST(Conv, BatchesOfSmallImages)
 TEST(Conv, EveryWay)
 {
     auto bit = [](int32_t pass, int32_t way) { return INT64_C(1) << (pass * HY_CONV_WAY_COUNT + way); };
-    ways_seen = 0;
+    ways_seen = prepared_seen = 0;
     check({2, 12, 9, 17, 13, 3, 3, {{1, 1}, {1, 1}, {1, 1}, 1}});
     check({2, 9, 19, 34, 5, 5, 3, {{2, 2}, {2, 1}, {1, 1}, 1}});
     check({2, 20, 18, 17, 6, 1, 1, {{1, 1}, {0, 0}, {1, 1}, 1}});
@@ -249,6 +284,7 @@ TEST(Conv, EveryWay)
     for (int32_t pass : {HY_CONV_PASS_forward, HY_CONV_PASS_input_grad}) direct |= bit(pass, HY_CONV_WAY_direct) | bit(pass, HY_CONV_WAY_batch);
     EXPECT_EQ(ways_seen, all | direct | bit(HY_CONV_PASS_input_grad, HY_CONV_WAY_columns) | bit(HY_CONV_PASS_weight_grad, HY_CONV_WAY_dot)
                              | bit(HY_CONV_PASS_weight_grad, HY_CONV_WAY_channels));
+    EXPECT_EQ(prepared_seen, 1 << HY_CONV_WAY_direct | 1 << HY_CONV_WAY_flat | 1 << HY_CONV_WAY_batch);
 }
 
 TEST(Conv, EveryLayout)

@@ -93,6 +93,8 @@ TEST_F(Cuda, EmptySlots)
     EMPTY(conv2d_ways);
     EMPTY(matmul_prepare); // the products read the operand as it is
     EMPTY(matmul_prepared);
+    EMPTY(conv2d_prepare);
+    EMPTY(conv2d_prepared);
     size_t nulls = 0;
     for (size_t i = 0; i < sizeof b / sizeof(void *); i++) nulls += reinterpret_cast<void *const *>(&b)[i] == nullptr;
     EXPECT_EQ(nulls, empty.size()) << "slots are empty that are not on this list";

@@ -7,7 +7,8 @@ namespace {
 
 struct Kernels {
     const char *isa;
-    hy_status (*conv2d)(hy_device *, int64_t, const hy_conv2d_params *, const hy_tensor *, const hy_tensor *, const hy_tensor *, const hy_tensor *);
+    hy_status (*conv2d)(hy_device *, int64_t, const hy_conv2d_params *, const hy_tensor *, const hy_tensor *, const void *prepared, const hy_tensor *,
+                        const hy_tensor *);
     hy_status (*input_grad)(hy_device *, int64_t, const hy_conv2d_params *, const hy_tensor *, const hy_tensor *, const hy_tensor *);
     hy_status (*weight_grad)(hy_device *, const hy_conv2d_params *, const hy_tensor *, const hy_tensor *, const hy_tensor *);
 };
@@ -92,6 +93,28 @@ template <typename Visit> void each(Visit visit)
     });
 }
 
+// With the weight prepared, the convolution has the same bits.
+void expect_same_prepared(hy_device *device, int64_t tile, const Case &c, const View &x, const View &w, const View &bias, const View &want,
+                          const Layout &layout)
+{
+    hy_conv2d_params p = c.params();
+    p.way = tile == 4 ? HY_CONV_WAY_winograd4 : HY_CONV_WAY_winograd2;
+    View got(HY_FLOAT32, c.y(), layout);
+    int32_t told;
+    int64_t elements;
+    ASSERT_EQ(device->backend.conv2d_prepare(device, &p, &x.tensor, &w.tensor, &got.tensor, &told, &elements, nullptr), HY_OK);
+    ASSERT_GT(elements, hy_numel(&w.tensor));
+    ASSERT_EQ(told, p.way);
+    View prepared(HY_FLOAT32, {elements});
+    ASSERT_EQ(device->backend.conv2d_prepare(device, &p, &x.tensor, &w.tensor, &got.tensor, &told, &elements, &prepared.tensor), HY_OK);
+    EXPECT_TRUE(prepared.others_untouched());
+    hy_tensor unread = w.tensor;
+    unread.data = nullptr;
+    ASSERT_EQ(device->backend.conv2d_prepared(device, &p, &x.tensor, &unread, &prepared.tensor, &bias.tensor, &got.tensor), HY_OK);
+    EXPECT_TRUE(got.values() == want.values());
+    EXPECT_TRUE(got.others_untouched());
+}
+
 void check(const Case &c, const Layout &layout = {})
 {
     SCOPED_TRACE(testing::Message() << "n " << c.n << " c " << c.c << " h " << c.h << " w " << c.w << " k " << c.k << " padding " << c.padding[0]
@@ -108,9 +131,10 @@ void check(const Case &c, const Layout &layout = {})
     each([&](const Kernels &kernels, int64_t tile) {
         hy_device *device = hy_cpu_device(kernels.isa);
         View got(HY_FLOAT32, c.y(), layout), got_with_bias(HY_FLOAT32, c.y(), layout), got_grad(HY_FLOAT32, c.x(), layout);
-        ASSERT_EQ(kernels.conv2d(device, tile, &p, &x.tensor, &w.tensor, nullptr, &got.tensor), HY_OK);
-        ASSERT_EQ(kernels.conv2d(device, tile, &p, &x.tensor, &w.tensor, &bias.tensor, &got_with_bias.tensor), HY_OK);
+        ASSERT_EQ(kernels.conv2d(device, tile, &p, &x.tensor, &w.tensor, nullptr, nullptr, &got.tensor), HY_OK);
+        ASSERT_EQ(kernels.conv2d(device, tile, &p, &x.tensor, &w.tensor, nullptr, &bias.tensor, &got_with_bias.tensor), HY_OK);
         ASSERT_EQ(kernels.input_grad(device, tile, &p, &dy.tensor, &w.tensor, &got_grad.tensor), HY_OK);
+        expect_same_prepared(device, tile, c, x, w, bias, got_with_bias, layout);
         expect_near(got, y, bound(tile, c.c));
         expect_near(got_with_bias, y_with_bias, bound(tile, c.c));
         expect_near(got_grad, dx, bound(tile, c.k));
@@ -178,10 +202,10 @@ TEST(Winograd, AppliesAnActivationAsUnaryDoes)
         for (int32_t op : {HY_UNARY_relu, HY_UNARY_sigmoid}) {
             View want(HY_FLOAT32, c.y()), got(HY_FLOAT32, c.y());
             p.activation = HY_NO_ACTIVATION;
-            ASSERT_EQ(kernels.conv2d(device, tile, &p, &x.tensor, &w.tensor, &bias.tensor, &want.tensor), HY_OK);
+            ASSERT_EQ(kernels.conv2d(device, tile, &p, &x.tensor, &w.tensor, nullptr, &bias.tensor, &want.tensor), HY_OK);
             ASSERT_EQ(device->backend.unary(device, op, 0, &want.tensor, &want.tensor), HY_OK);
             p.activation = HY_ACTIVATION(op);
-            ASSERT_EQ(kernels.conv2d(device, tile, &p, &x.tensor, &w.tensor, &bias.tensor, &got.tensor), HY_OK);
+            ASSERT_EQ(kernels.conv2d(device, tile, &p, &x.tensor, &w.tensor, nullptr, &bias.tensor, &got.tensor), HY_OK);
             EXPECT_EQ(got.values(), want.values());
         }
     });
@@ -198,7 +222,7 @@ TEST(Winograd, NaNReachesItsOutputs)
     ((float *)x.tensor.data)[10 * 20 + 10] = NAN;
     each([&](const Kernels &kernels, int64_t tile) {
         View y(HY_FLOAT32, c.y());
-        ASSERT_EQ(kernels.conv2d(hy_cpu_device(kernels.isa), tile, &p, &x.tensor, &w.tensor, nullptr, &y.tensor), HY_OK);
+        ASSERT_EQ(kernels.conv2d(hy_cpu_device(kernels.isa), tile, &p, &x.tensor, &w.tensor, nullptr, nullptr, &y.tensor), HY_OK);
         const std::vector<double> values = y.values();
         for (size_t k = 0; k < 5; k++) {
             for (size_t i = 9; i <= 11; i++)
@@ -223,7 +247,7 @@ TEST(Winograd, SameBitsForAnyNumberOfThreads)
             for (int32_t count : {1, 2, 5}) {
                 ASSERT_EQ(hy_set_num_threads(count), HY_OK);
                 View y(HY_FLOAT32, c.y()), dx(HY_FLOAT32, c.x()), dw(HY_FLOAT32, c.weight());
-                ASSERT_EQ(kernels.conv2d(device, tile, &p, &x.tensor, &w.tensor, nullptr, &y.tensor), HY_OK);
+                ASSERT_EQ(kernels.conv2d(device, tile, &p, &x.tensor, &w.tensor, nullptr, nullptr, &y.tensor), HY_OK);
                 ASSERT_EQ(kernels.input_grad(device, tile, &p, &dy.tensor, &w.tensor, &dx.tensor), HY_OK);
                 ASSERT_EQ(kernels.weight_grad(device, &p, &x.tensor, &dy.tensor, &dw.tensor), HY_OK);
                 std::vector<std::vector<double>> results = {y.values(), dx.values(), dw.values()};

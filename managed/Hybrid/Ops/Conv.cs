@@ -19,7 +19,12 @@ namespace Hybrid.NN
         /// <exception cref="DTypeException">The operands are not floating, or not of one dtype.</exception>
         /// <exception cref="ArgumentException">A stride, dilation or groups below 1, or a padding below 0.</exception>
         public static Tensor Conv2d(Tensor x, Tensor weight, Tensor? bias = null, Size2? stride = null, Size2 padding = default,
-                                    Size2? dilation = null, int groups = 1, Activation activation = Activation.None)
+                                    Size2? dilation = null, int groups = 1, Activation activation = Activation.None) =>
+            Conv2dKeeping(x, weight, bias, stride ?? 1, padding, dilation ?? 1, groups, activation, null);
+
+        /// <summary>The same, with the place where a layer keeps its prepared weight.</summary>
+        internal static Tensor Conv2dKeeping(Tensor x, Tensor weight, Tensor? bias, Size2 stride, Size2 padding, Size2 dilation, int groups,
+                                             Activation activation, Derived<PreparedKernels>? prepared)
         {
             ArgumentNullException.ThrowIfNull(x);
             ArgumentNullException.ThrowIfNull(weight);
@@ -30,8 +35,8 @@ namespace Hybrid.NN
             if (activation.NeedsInput() && GradMode.Records(x, weight, bias))
                 return activation.Apply(Conv2d(x, weight, bias, stride, padding, dilation, groups));
             return x.Dim == 3
-                ? ConvOps.Conv2d(x.Unsqueeze(0), weight, bias, stride ?? 1, padding, dilation ?? 1, groups, activation).Squeeze(0)
-                : ConvOps.Conv2d(x, weight, bias, stride ?? 1, padding, dilation ?? 1, groups, activation);
+                ? ConvOps.Conv2d(x.Unsqueeze(0), weight, bias, stride, padding, dilation, groups, activation, prepared).Squeeze(0)
+                : ConvOps.Conv2d(x, weight, bias, stride, padding, dilation, groups, activation, prepared);
         }
     }
 }
@@ -45,7 +50,7 @@ namespace Hybrid
     internal static class ConvOps
     {
         internal static unsafe Tensor Conv2d(Tensor x, Tensor w, Tensor? bias, Size2 stride, Size2 padding, Size2 dilation, int groups,
-                                              Activation activation)
+                                              Activation activation, Derived<PreparedKernels>? kept)
         {
             var kernel = new Size2((int)w.Shape[2], (int)w.Shape[3]);
             var (height, width) = new Window(kernel, stride, padding, dilation).Output("Conv2d", x.Shape);
@@ -53,16 +58,24 @@ namespace Hybrid
             (p.Stride[0], p.Stride[1]) = (stride.Height, stride.Width);
             (p.Padding[0], p.Padding[1]) = (padding.Height, padding.Width);
             (p.Dilation[0], p.Dilation[1]) = (dilation.Height, dilation.Width);
-            return Forward(p, x, w, bias, new Shape(x.Shape[0], w.Shape[0], height, width), activation);
+            return Forward(p, x, w, bias, new Shape(x.Shape[0], w.Shape[0], height, width), activation, kept);
         }
 
-        static unsafe Tensor Forward(HyConv2dParams p, Tensor x, Tensor w, Tensor? bias, Shape output, Activation activation = Activation.None)
+        static unsafe Tensor Forward(HyConv2dParams p, Tensor x, Tensor w, Tensor? bias, Shape output, Activation activation = Activation.None,
+                                     Derived<PreparedKernels>? kept = null)
         {
             p.Activation = activation.Code();
+            var records = GradMode.Records(x, w, bias);
             var y = Tensor.NewResult(output, x.DType, x.Device);
-            fixed (HyTensor* px = x, pw = w, pb = bias, py = y)
-                Native.Conv2d(x.Device.Handle, &p, px, pw, pb, py);
-            if (GradMode.Records(x, w, bias))
+            var prepared = kept is null || records ? null : PreparedKernels.For(ref p, x, w, y, kept);
+            fixed (HyTensor* px = x, pw = w, pb = bias, py = y, pp = prepared)
+            {
+                if (pp is null)
+                    Native.Conv2d(x.Device.Handle, &p, px, pw, pb, py);
+                else
+                    Native.Conv2dPrepared(x.Device.Handle, &p, px, pw, pp, pb, py);
+            }
+            if (records)
                 y.SetNode(new ConvNode(p, x, w, bias, activation, y));
             return y;
         }

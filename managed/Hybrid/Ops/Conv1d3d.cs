@@ -16,7 +16,12 @@ public static partial class F
     /// <exception cref="DTypeException">The operands are not floating, or not of one dtype.</exception>
     /// <exception cref="ArgumentException">A stride, dilation or groups below 1, or a padding below 0.</exception>
     public static Tensor Conv1d(Tensor x, Tensor weight, Tensor? bias = null, int stride = 1, int padding = 0, int dilation = 1, int groups = 1,
-        Activation activation = Activation.None)
+        Activation activation = Activation.None) =>
+        Conv1dKeeping(x, weight, bias, stride, padding, dilation, groups, activation, null);
+
+    /// <summary>The same, with the place where a layer keeps its prepared weight.</summary>
+    internal static Tensor Conv1dKeeping(Tensor x, Tensor weight, Tensor? bias, int stride, int padding, int dilation, int groups, Activation activation,
+        Derived<PreparedKernels>? prepared)
     {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(weight);
@@ -24,7 +29,7 @@ public static partial class F
         {
             throw new ShapeException($"Conv1d: input {x.Shape} was given with weight {weight.Shape}; [N, C, L] and [K, C / groups, R] were expected");
         }
-        return Conv2d(x.Unsqueeze(-2), weight.Unsqueeze(-2), bias, (1, stride), (0, padding), (1, dilation), groups, activation).Squeeze(-2);
+        return Conv2dKeeping(x.Unsqueeze(-2), weight.Unsqueeze(-2), bias, (1, stride), (0, padding), (1, dilation), groups, activation, prepared).Squeeze(-2);
     }
 
     /// <summary>Three-dimensional convolution (cross-correlation). See PyTorch's <c>conv3d</c>.</summary>
@@ -43,7 +48,12 @@ public static partial class F
     /// <exception cref="DTypeException">The operands are not floating, or not of one dtype.</exception>
     /// <exception cref="ArgumentException">A stride, dilation or groups below 1, or a padding below 0.</exception>
     public static Tensor Conv3d(Tensor x, Tensor weight, Tensor? bias = null, Size3? stride = null, Size3 padding = default,
-        Size3? dilation = null, int groups = 1, Activation activation = Activation.None)
+        Size3? dilation = null, int groups = 1, Activation activation = Activation.None) =>
+        Conv3dKeeping(x, weight, bias, stride ?? 1, padding, dilation ?? 1, groups, activation, null);
+
+    /// <summary>The same, with the place where a layer keeps its prepared weight.</summary>
+    internal static Tensor Conv3dKeeping(Tensor x, Tensor weight, Tensor? bias, Size3 stride, Size3 padding, Size3 dilation, int groups, Activation activation,
+        Derived<PreparedKernels>? prepared)
     {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(weight);
@@ -53,12 +63,12 @@ public static partial class F
                 $"Conv3d: input {x.Shape} was given with weight {weight.Shape}; [N, C, D, H, W] and [K, C / groups, Q, R, S] were expected");
         }
         return x.NumDims == 5
-            ? SlicesAsChannels(x, weight, bias, stride ?? 1, padding, dilation ?? 1, groups, activation)
-            : SlicesAsChannels(x.Unsqueeze(0), weight, bias, stride ?? 1, padding, dilation ?? 1, groups, activation).Squeeze(0);
+            ? SlicesAsChannels(x, weight, bias, stride, padding, dilation, groups, activation, prepared)
+            : SlicesAsChannels(x.Unsqueeze(0), weight, bias, stride, padding, dilation, groups, activation, prepared).Squeeze(0);
     }
 
     private static Tensor SlicesAsChannels(Tensor x, Tensor weight, Tensor? bias, Size3 stride, Size3 padding, Size3 dilation, int groups,
-        Activation activation)
+        Activation activation, Derived<PreparedKernels>? prepared)
     {
         var (n, c, taps) = (x.Size(0), x.Size(1), (int)weight.Size(2));
         var along = new Window((taps, 1), (stride.Depth, 1), (padding.Depth, 0), (dilation.Depth, 1));
@@ -77,8 +87,9 @@ public static partial class F
         }
         var images = Tensor.Stack(slices, 3).Reshape(n * depth, c * taps, x.Size(3), x.Size(4));
         var kernels = weight.Reshape(weight.Size(0), weight.Size(1) * taps, weight.Size(3), weight.Size(4));
-        var y = Conv2d(images, kernels, bias, (stride.Height, stride.Width), (padding.Height, padding.Width), (dilation.Height, dilation.Width), groups,
-            activation);
+        var own = weight.IsContiguous ? prepared : null; // kernels are a copy otherwise, which is another one each time
+        var y = Conv2dKeeping(images, kernels, bias, (stride.Height, stride.Width), (padding.Height, padding.Width),
+            (dilation.Height, dilation.Width), groups, activation, own);
         return y.Reshape(n, depth, y.Size(1), y.Size(2), y.Size(3)).Permute(0, 2, 1, 3, 4).Contiguous();
     }
 }

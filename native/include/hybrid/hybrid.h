@@ -672,6 +672,34 @@ typedef struct hy_conv2d_params {
  */
 HY_API hy_status hy_conv2d(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *bias, const hy_tensor *y);
 
+/** Lays out the weight of hy_conv2d as the way that computes it reads it: transformed for Winograd's minimal filtering, in panels for the others.
+ *  hy_conv2d does that each time, which with few pixels takes up to a third of the time; whoever convolves many times with the same weight has it done once,
+ *  for each way that his inputs take: ask before each call, with `prepared` NULL, which one that is.
+ *  @param p         as given to hy_conv2d; a way that it names is prepared for whatever that gains
+ *  @param x         the input; no element is read of it, nor of y
+ *  @param w         the weight
+ *  @param y         the output
+ *  @param way       receives the hy_conv_way in which hy_conv2d would compute this. It alone says how the elements are laid out, for any input.
+ *  @param elements  receives how many elements that takes, up to four times as many as w has and some more; 0 where the device gains nothing: by the way or
+ *                   the shape, in the 16-bit types, and on a GPU
+ *  @param prepared  receives them, in an order that is the device's affair: contiguous, one axis of so many or more, dtype of w; NULL to ask for
+ *                   their number alone
+ *  @return HY_OK; what hy_conv2d returns
+ */
+HY_API hy_status hy_conv2d_prepare(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y, int32_t *way,
+                                   int64_t *elements, const hy_tensor *prepared);
+
+/** hy_conv2d with a weight that hy_conv2d_prepare has laid out: the same bits.
+ *  @param p         as hy_conv2d_prepare saw it, but with the way that it told
+ *  @param x         input, of any size that this way serves
+ *  @param w         weight, as hy_conv2d_prepare saw it: same strides and values
+ *  @param prepared  what hy_conv2d_prepare made of it for this way
+ *  @param bias      [K]; may be NULL
+ *  @param y         output
+ */
+HY_API hy_status hy_conv2d_prepared(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *prepared,
+                                    const hy_tensor *bias, const hy_tensor *y);
+
 /** dx = the gradient of hy_conv2d with respect to its input; also the transposed convolution.
  *  @param p      stride, padding and the like
  *  @param dy  gradient of the output, [N, K, OH, OW]

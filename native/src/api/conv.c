@@ -80,18 +80,73 @@ static hy_status check_way(const hy_call *call, int32_t pass, const hy_conv2d_pa
                      ws);
 }
 
+static hy_status check_conv(const hy_call *call, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *bias,
+                            const hy_tensor *y)
+{
+    HY_TRY(check_conv_params(call, p));
+    HY_TRY(hy_check_input(call, "input", x, HY_SET_FLOATING));
+    HY_TRY(hy_check_input(call, "weight", w, HY_ONLY(x->dtype)));
+    HY_TRY(hy_check_optional_input(call, "bias", bias, HY_ONLY(x->dtype)));
+    HY_TRY(hy_check_output(call, "output", y, HY_ONLY(x->dtype)));
+    HY_TRY(check_conv_shapes(call, p, x, w, bias, y));
+    HY_TRY(hy_check_activation(call, p->activation));
+    return check_way(call, HY_CONV_PASS_forward, p, x, w, y, p->way);
+}
+
 hy_status hy_conv2d(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *bias, const hy_tensor *y)
 {
     HY_CALL("conv2d", NULL);
+    HY_TRY(check_conv(&call, p, x, w, bias, y));
+    HY_DISPATCH(conv2d, p, x, w, bias, y);
+}
+
+/* The elements that w takes prepared; `prepared`, unless NULL, must have room for them. */
+static hy_status check_prepared(const hy_call *call, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y, int32_t *way,
+                                const hy_tensor *prepared, int64_t *elements)
+{
+    const hy_backend *backend = &call->device->backend;
+    *way = HY_CONV_WAY_chosen;
+    *elements = 0; /* without the slot, and in 16 bits, which are computed as float32 */
+    if (!backend->conv2d) return hy_refuse_unsupported(call);
+    if (backend->conv2d_prepare && (HAVE_WAYS >> w->dtype & 1)) HY_TRY(backend->conv2d_prepare(call->device, p, x, w, y, way, elements, NULL));
+    if (!prepared) return HY_OK;
+    HY_TRY(hy_check_ndim(call, "prepared", prepared, 1));
+    if (prepared->shape[0] >= *elements && hy_is_contiguous(prepared)) return HY_OK;
+    char text[256];
+    return hy_refuse(call, HY_BAD_SHAPE, "prepared has shape %s, expected %lld or more contiguous elements", hy_format_shape(prepared, text),
+                     (long long)*elements);
+}
+
+hy_status hy_conv2d_prepare(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y, int32_t *way,
+                            int64_t *elements, const hy_tensor *prepared)
+{
+    HY_CALL("conv2d", NULL);
     HY_TRY(check_conv_params(&call, p));
+    HY_TRY(hy_check_pointer(&call, "way", way));
+    HY_TRY(hy_check_pointer(&call, "elements", elements));
     HY_TRY(hy_check_input(&call, "input", x, HY_SET_FLOATING));
     HY_TRY(hy_check_input(&call, "weight", w, HY_ONLY(x->dtype)));
-    HY_TRY(hy_check_optional_input(&call, "bias", bias, HY_ONLY(x->dtype)));
-    HY_TRY(hy_check_output(&call, "output", y, HY_ONLY(x->dtype)));
-    HY_TRY(check_conv_shapes(&call, p, x, w, bias, y));
-    HY_TRY(hy_check_activation(&call, p->activation));
+    HY_TRY(hy_check_input(&call, "output", y, HY_ONLY(x->dtype)));
+    HY_TRY(hy_check_optional_output(&call, "prepared", prepared, HY_ONLY(x->dtype)));
+    HY_TRY(check_conv_shapes(&call, p, x, w, NULL, y));
     HY_TRY(check_way(&call, HY_CONV_PASS_forward, p, x, w, y, p->way));
-    HY_DISPATCH(conv2d, p, x, w, bias, y);
+    HY_TRY(check_prepared(&call, p, x, w, y, way, prepared, elements));
+    return prepared && *elements > 0 ? device->backend.conv2d_prepare(device, p, x, w, y, way, elements, prepared) : HY_OK;
+}
+
+hy_status hy_conv2d_prepared(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *prepared,
+                             const hy_tensor *bias, const hy_tensor *y)
+{
+    int32_t way;
+    int64_t elements;
+    HY_CALL("conv2d", NULL);
+    HY_TRY(check_conv(&call, p, x, w, bias, y));
+    HY_TRY(hy_check_input(&call, "prepared", prepared, HY_ONLY(x->dtype)));
+    HY_TRY(check_prepared(&call, p, x, w, y, &way, prepared, &elements));
+    if (elements == 0) HY_DISPATCH(conv2d, p, x, w, bias, y);
+    if (p->way == HY_CONV_WAY_chosen)
+        return hy_refuse(&call, HY_BAD_ARGUMENT, "way is '%s', expected the one for which the weight was prepared", hy_conv_way_name(p->way));
+    HY_DISPATCH(conv2d_prepared, p, x, w, prepared, bias, y);
 }
 
 hy_status hy_conv2d_input_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *dy, const hy_tensor *w, const hy_tensor *dx)
@@ -142,7 +197,7 @@ hy_status hy_quantized_conv2d(hy_device *device, const hy_conv2d_params *p, int3
 }
 
 /* A convolution that is spoken of but not computed. */
-static hy_status check_conv(const hy_call *call, int32_t pass, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y)
+static hy_status check_described(const hy_call *call, int32_t pass, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y)
 {
     HY_TRY(hy_check_integer(call, "pass", pass, 0, HY_CONV_PASS_COUNT - 1));
     HY_TRY(check_conv_params(call, p));
@@ -156,7 +211,7 @@ hy_status hy_conv2d_ways(hy_device *device, int32_t pass, const hy_conv2d_params
                          int64_t *serving, int32_t *chosen)
 {
     HY_CALL("conv2d_ways", NULL);
-    HY_TRY(check_conv(&call, pass, p, x, w, y));
+    HY_TRY(check_described(&call, pass, p, x, w, y));
     HY_TRY(hy_check_pointer(&call, "serving", serving));
     HY_TRY(hy_check_pointer(&call, "chosen", chosen));
     HY_DISPATCH(conv2d_ways, pass, p, x, w, y, serving, chosen);
@@ -184,7 +239,7 @@ hy_status hy_tuning_set(hy_device *device, int32_t pass, const hy_conv2d_params 
                         int32_t way)
 {
     HY_CALL("tuning_set", NULL);
-    HY_TRY(check_conv(&call, pass, p, x, w, y));
+    HY_TRY(check_described(&call, pass, p, x, w, y));
     HY_TRY(check_way(&call, pass, p, x, w, y, way));
     return device->tuning ? hy_tuning_put(device, pass, p, x, w, y, way) : hy_refuse_unsupported(&call);
 }

@@ -1,12 +1,16 @@
 namespace Hybrid.NN;
 
 /// <summary>One-dimensional convolution (a cross-correlation, as everywhere in deep learning). See PyTorch's <c>nn.Conv1d</c>.</summary>
+/// <remarks>Where gradients are not recorded, the layer keeps a second copy of its weight, in the order in which the device convolves with it, until the
+/// weight changes: single images with many channels are then up to 1.5 times as fast, with the same bits. It takes up to four times the weight's memory
+/// (Winograd's transforms of a 3 x 3 kernel), never more than 64 MB.</remarks>
 public sealed partial class Conv1d : Module<Tensor, Tensor>, ITakesActivation
 {
     private readonly int stride;
     private readonly int padding;
     private readonly int dilation;
     private readonly int groups;
+    private readonly Derived<PreparedKernels> prepared = new();
 
     /// <summary>A layer with weight and bias drawn uniformly from ±1 / √(inChannels / groups · kernel).</summary>
     /// <param name="inChannels">Channels of the input, a multiple of <paramref name="groups"/>.</param>
@@ -43,10 +47,12 @@ public sealed partial class Conv1d : Module<Tensor, Tensor>, ITakesActivation
     /// <param name="x">[N, inChannels, L], or [inChannels, L] for one sample</param>
     /// <returns>[N, outChannels, OL] with OL = ⌊(L + 2 · padding − dilation · (kernel − 1) − 1) / stride⌋ + 1</returns>
     /// <exception cref="ShapeException">The channels do not match, or the window is larger than the padded input.</exception>
-    public override Tensor Forward(Tensor x) => F.Conv1d(x, Weight, Bias, stride, padding, dilation, groups);
+    public override Tensor Forward(Tensor x) => Forward(x, Activation.None);
 
-    Tensor ITakesActivation.Forward(Tensor x, Activation activation) =>
-        F.Conv1d(x, Weight, Bias, stride, padding, dilation, groups, activation);
+    Tensor ITakesActivation.Forward(Tensor x, Activation activation) => Forward(x, activation);
+
+    private Tensor Forward(Tensor x, Activation activation) =>
+        F.Conv1dKeeping(x, Weight, Bias, stride, padding, dilation, groups, activation, prepared);
 
     /// <inheritdoc/>
     protected override string Describe() =>

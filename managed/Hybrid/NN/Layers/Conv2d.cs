@@ -1,6 +1,9 @@
 namespace Hybrid.NN;
 
 /// <summary>Two-dimensional convolution (a cross-correlation, as everywhere in deep learning). See PyTorch's <c>nn.Conv2d</c>.</summary>
+/// <remarks>Where gradients are not recorded, the layer keeps a second copy of its weight, in the order in which the device convolves with it, until the
+/// weight changes: single images with many channels are then up to 1.5 times as fast, with the same bits. It takes up to four times the weight's memory
+/// (Winograd's transforms of a 3 x 3 kernel), never more than 64 MB.</remarks>
 public sealed partial class Conv2d : Module<Tensor, Tensor>, ITakesActivation
 {
     private readonly QuantizedWeight quantized = new();
@@ -8,6 +11,7 @@ public sealed partial class Conv2d : Module<Tensor, Tensor>, ITakesActivation
     private readonly Size2 padding;
     private readonly Size2 dilation;
     private readonly int groups;
+    private readonly Derived<PreparedKernels> prepared = new();
 
     /// <summary>A layer with weight and bias drawn uniformly from ±1 / √(inChannels / groups · kernel's area).</summary>
     /// <param name="inChannels">Channels of the input, a multiple of <paramref name="groups"/>.</param>
@@ -56,7 +60,7 @@ public sealed partial class Conv2d : Module<Tensor, Tensor>, ITakesActivation
 
     private Tensor Forward(Tensor x, Activation activation) => WeightScale is { } scale
         ? quantized.Conv2d(x, Weight, scale, Bias, new Window(Kernel, stride, padding, dilation), activation)
-        : F.Conv2d(x, Weight, Bias, stride, padding, dilation, groups, activation);
+        : F.Conv2dKeeping(x, Weight, Bias, stride, padding, dilation, groups, activation, prepared);
 
     private Size2 Kernel => new((int)Weight.Shape[2], (int)Weight.Shape[3]);
 
@@ -64,7 +68,7 @@ public sealed partial class Conv2d : Module<Tensor, Tensor>, ITakesActivation
     internal Tensor Forward(Tensor x, BatchNorm2d norm, Activation activation)
     {
         var (weight, bias) = norm.Fold(this);
-        return F.Conv2d(x, weight, bias, stride, padding, dilation, groups, activation);
+        return F.Conv2dKeeping(x, weight, bias, stride, padding, dilation, groups, activation, prepared);
     }
 
     /// <inheritdoc/>

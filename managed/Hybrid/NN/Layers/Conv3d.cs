@@ -1,12 +1,16 @@
 namespace Hybrid.NN;
 
 /// <summary>Three-dimensional convolution (a cross-correlation, as everywhere in deep learning). See PyTorch's <c>nn.Conv3d</c>.</summary>
+/// <remarks>Where gradients are not recorded, the layer keeps a second copy of its weight, in the order in which the device convolves with it, until the
+/// weight changes: single images with many channels are then up to 1.5 times as fast, with the same bits. It takes up to four times the weight's memory
+/// (Winograd's transforms of a 3 x 3 kernel), never more than 64 MB.</remarks>
 public sealed partial class Conv3d : Module<Tensor, Tensor>, ITakesActivation
 {
     private readonly Size3 stride;
     private readonly Size3 padding;
     private readonly Size3 dilation;
     private readonly int groups;
+    private readonly Derived<PreparedKernels> prepared = new();
 
     /// <summary>A layer with weight and bias drawn uniformly from ±1 / √(inChannels / groups · kernel's volume).</summary>
     /// <param name="inChannels">Channels of the input, a multiple of <paramref name="groups"/>.</param>
@@ -43,10 +47,12 @@ public sealed partial class Conv3d : Module<Tensor, Tensor>, ITakesActivation
     /// <param name="x">[N, inChannels, D, H, W], or [inChannels, D, H, W] for one sample</param>
     /// <returns>[N, outChannels, OD, OH, OW] with OD = ⌊(D + 2 · padding − dilation · (kernel − 1) − 1) / stride⌋ + 1, OH and OW likewise</returns>
     /// <exception cref="ShapeException">The channels do not match, or the window is larger than the padded input.</exception>
-    public override Tensor Forward(Tensor x) => F.Conv3d(x, Weight, Bias, stride, padding, dilation, groups);
+    public override Tensor Forward(Tensor x) => Forward(x, Activation.None);
 
-    Tensor ITakesActivation.Forward(Tensor x, Activation activation) =>
-        F.Conv3d(x, Weight, Bias, stride, padding, dilation, groups, activation);
+    Tensor ITakesActivation.Forward(Tensor x, Activation activation) => Forward(x, activation);
+
+    private Tensor Forward(Tensor x, Activation activation) =>
+        F.Conv3dKeeping(x, Weight, Bias, stride, padding, dilation, groups, activation, prepared);
 
     /// <inheritdoc/>
     protected override string Describe() =>

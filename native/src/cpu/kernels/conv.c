@@ -11,6 +11,8 @@
 #include "cpu/simd/vector.h"
 
 #define LARGE_WEIGHT_BYTES (512 << 10)
+#define MOST_PREPARED_PIXELS 4096  /* of a batch: beyond, laying out the weight is a small part of the work */
+#define LEAST_PREPARED 1024        /* elements of a weight: below, asking takes as long as laying it out */
 #define MOST_FLAT_BYTES (4 << 20) /* of an image's copies, a thread: beyond, they leave the caches */
 
 /* ---- What serves ---- */
@@ -234,30 +236,57 @@ static void list_taps(const hy_conv2d_params *p, const hy_tensor *w, int flipped
 /* Where vectors of y go. */
 typedef enum lanes { ALONG_ROWS, ACROSS_ROWS, ALONG_IMAGES } lanes;
 
-static hy_status correlate(hy_device *device, const hy_conv2d_params *p, lanes along, const hy_tensor *w, int flipped, hy_correlation *c)
+/* What a correlation knows of w and its places, `c->tap`, which are to be freed. */
+static hy_status place_weight(hy_device *device, const hy_conv2d_params *p, const hy_tensor *w, int flipped, hy_correlation *c)
 {
     void *tap = NULL;
     c->w = w->data;
-    c->flat = along == ACROSS_ROWS;
     c->groups = p->groups;
     c->taps = w->shape[2] * w->shape[3];
     c->w_group = w->shape[0] / p->groups * w->strides[0];
     hy_status status = hy_alloc(device, c->taps * (int64_t)sizeof(hy_conv_tap), &tap);
-    if (status != HY_OK) return status;
+    if (status == HY_OK) list_taps(p, w, flipped, tap);
     c->tap = tap;
-    list_taps(p, w, flipped, tap);
-    status = along == ALONG_IMAGES ? HY_ISA(hy_correlate_batch)(device, c) : HY_ISA(hy_correlate)(device, c);
-    hy_free(device, tap);
     return status;
 }
 
-static hy_status direct(hy_device *device, const hy_conv2d_params *p, lanes along, const hy_tensor *x, const hy_tensor *w,
+static hy_status correlate(hy_device *device, const hy_conv2d_params *p, lanes along, const hy_tensor *w, int flipped, hy_correlation *c)
+{
+    hy_status status = place_weight(device, p, w, flipped, c);
+    c->flat = along == ACROSS_ROWS;
+    if (status == HY_OK) status = along == ALONG_IMAGES ? HY_ISA(hy_correlate_batch)(device, c) : HY_ISA(hy_correlate)(device, c);
+    hy_free(device, (void *)c->tap);
+    return status;
+}
+
+static hy_correlation rows_of(const hy_conv2d_params *p, const hy_tensor *w)
+{
+    return (hy_correlation){.rows = w->shape[0] / p->groups, .channels = w->shape[1], .w_row = w->strides[0], .w_channel = w->strides[1]};
+}
+
+static hy_status direct(hy_device *device, const hy_conv2d_params *p, lanes along, const hy_tensor *x, const hy_tensor *w, const void *prepared,
                         const hy_tensor *bias, const hy_tensor *y)
 {
-    hy_correlation c = {.x = x, .y = y, .bias = bias, .rows = w->shape[0] / p->groups, .channels = w->shape[1], .w_row = w->strides[0],
-                        .w_channel = w->strides[1], .stride = {p->stride[0], p->stride[1]}, .origin = {p->padding[0], p->padding[1]},
-                        .activation = p->activation};
+    hy_correlation c = rows_of(p, w);
+    c.x = x;
+    c.y = y;
+    c.bias = bias;
+    c.prepared = prepared;
+    c.activation = p->activation;
+    for (int axis = 0; axis < 2; axis++) {
+        c.stride[axis] = p->stride[axis];
+        c.origin[axis] = p->padding[axis];
+    }
     return correlate(device, p, along, w, 0, &c);
+}
+
+static hy_status direct_prepare(hy_device *device, const hy_conv2d_params *p, lanes along, const hy_tensor *w, void *prepared)
+{
+    hy_correlation c = rows_of(p, w);
+    hy_status status = place_weight(device, p, w, 0, &c);
+    if (status == HY_OK) HY_ISA(hy_conv_panels)(&c, w->dtype, along == ALONG_IMAGES, prepared);
+    hy_free(device, (void *)c.tap);
+    return status;
 }
 
 static hy_status direct_input_grad(hy_device *device, const hy_conv2d_params *p, lanes along, const hy_tensor *dy, const hy_tensor *w,
@@ -314,21 +343,64 @@ static hy_status conv2d_ways(hy_device *device, int32_t pass, const hy_conv2d_pa
     return chosen ? choose(device, &c, chosen) : HY_OK;
 }
 
+/* `prepared` is NULL, or what `prepare` made of w for this way: no element is read of w then. */
+static hy_status forward(hy_device *device, int32_t way, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const void *prepared,
+                         const hy_tensor *bias, const hy_tensor *y)
+{
+    switch (way) {
+    case HY_CONV_WAY_winograd4: return HY_ISA(hy_winograd_conv2d)(device, 4, p, x, w, prepared, bias, y);
+    case HY_CONV_WAY_winograd2: return HY_ISA(hy_winograd_conv2d)(device, 2, p, x, w, prepared, bias, y);
+    case HY_CONV_WAY_direct: return direct(device, p, ALONG_ROWS, x, w, prepared, bias, y);
+    case HY_CONV_WAY_flat: return direct(device, p, ACROSS_ROWS, x, w, prepared, bias, y);
+    case HY_CONV_WAY_batch: return direct(device, p, ALONG_IMAGES, x, w, prepared, bias, y);
+    default: return HY_ISA(hy_conv_packed)(device, p, x, w, bias, y);
+    }
+}
+
 static hy_status conv2d(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *bias,
                         const hy_tensor *y)
 {
     int32_t way;
     if (hy_numel(y) == 0) return HY_OK;
     hy_status status = way_of(device, &(call){HY_CONV_PASS_forward, p, x, w, y}, &way);
-    if (status != HY_OK) return status;
+    return status == HY_OK ? forward(device, way, p, x, w, NULL, bias, y) : status;
+}
+
+/* w as the way reads it: how many elements that takes, and they themselves, unless `prepared` is NULL. The packed way reads rows of w where they are, or
+ * packs them in less than a tenth of the product's time. */
+static hy_status prepare(hy_device *device, int32_t way, const hy_conv2d_params *p, const hy_tensor *w, int64_t *elements, void *prepared)
+{
+    const int64_t tile = way == HY_CONV_WAY_winograd4 ? 4 : 2;
     switch (way) {
-    case HY_CONV_WAY_winograd4: return HY_ISA(hy_winograd_conv2d)(device, 4, p, x, w, bias, y);
-    case HY_CONV_WAY_winograd2: return HY_ISA(hy_winograd_conv2d)(device, 2, p, x, w, bias, y);
-    case HY_CONV_WAY_direct: return direct(device, p, ALONG_ROWS, x, w, bias, y);
-    case HY_CONV_WAY_flat: return direct(device, p, ACROSS_ROWS, x, w, bias, y);
-    case HY_CONV_WAY_batch: return direct(device, p, ALONG_IMAGES, x, w, bias, y);
-    default: return HY_ISA(hy_conv_packed)(device, p, x, w, bias, y);
+    case HY_CONV_WAY_winograd4:
+    case HY_CONV_WAY_winograd2:
+        *elements = HY_ISA(hy_winograd_prepared)(tile, w);
+        return prepared ? HY_ISA(hy_winograd_prepare)(device, tile, w, prepared) : HY_OK;
+    case HY_CONV_WAY_direct:
+    case HY_CONV_WAY_flat:
+    case HY_CONV_WAY_batch:
+        *elements = hy_numel(w);
+        return prepared ? direct_prepare(device, p, way == HY_CONV_WAY_batch ? ALONG_IMAGES : ALONG_ROWS, w, prepared) : HY_OK;
+    default: *elements = 0; return HY_OK;
     }
+}
+
+static hy_status conv2d_prepare(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y,
+                                int32_t *way, int64_t *elements, const hy_tensor *prepared)
+{
+    *way = HY_CONV_WAY_chosen;
+    *elements = 0;
+    const int64_t pixels = y->shape[0] * y->shape[2] * y->shape[3];
+    const bool gains = pixels <= MOST_PREPARED_PIXELS && hy_numel(w) >= LEAST_PREPARED;
+    if (pixels == 0 || (p->way == HY_CONV_WAY_chosen && !gains)) return HY_OK;
+    hy_status status = way_of(device, &(call){HY_CONV_PASS_forward, p, x, w, y}, way);
+    return status == HY_OK ? prepare(device, *way, p, w, elements, prepared ? prepared->data : NULL) : status;
+}
+
+static hy_status conv2d_prepared(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *prepared,
+                                 const hy_tensor *bias, const hy_tensor *y)
+{
+    return forward(device, p->way, p, x, w, prepared->data, bias, y);
 }
 
 static hy_status columns_input_grad(hy_device *device, const hy_conv2d_params *p, const hy_tensor *dy, const hy_tensor *w, const hy_tensor *dx)
@@ -389,6 +461,8 @@ void HY_ISA(hy_fill_conv)(hy_backend *backend)
 {
     backend->conv2d_ways = conv2d_ways;
     backend->conv2d = conv2d;
+    backend->conv2d_prepare = conv2d_prepare;
+    backend->conv2d_prepared = conv2d_prepared;
     backend->conv2d_input_grad = conv2d_input_grad;
     backend->conv2d_weight_grad = conv2d_weight_grad;
 }

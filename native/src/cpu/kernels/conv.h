@@ -42,6 +42,7 @@ typedef struct hy_correlation {
     int64_t w_group, w_row, w_channel;
     const hy_conv_tap *tap;
     int64_t taps;
+    const void *prepared;          /* what hy_conv_panels made of w; NULL to have it made */
     int32_t activation;            /* HY_ACTIVATION(op) or HY_NO_ACTIVATION */
     bool flat;                     /* vectors run across y's rows, which follow one another: see conv_windows.h */
 } hy_correlation;
@@ -49,16 +50,24 @@ typedef struct hy_correlation {
 /** Needs OW >= HY_CONV_LANES, or as many pixels where it is flat, and a tap for every element of y. */
 hy_status HY_ISA(hy_correlate)(hy_device *device, const hy_correlation *c);
 
-/** The rows [first, first + rows) of a group as a panel: their bias, then their weights for each (channel, tap), or `by_tap` for each
- *  (tap, channel). */
-void HY_ISA(hy_conv_panel_f32)(const hy_correlation *c, int64_t group, int64_t first, int64_t rows, bool by_tap, float *to);
-void HY_ISA(hy_conv_panel_f64)(const hy_correlation *c, int64_t group, int64_t first, int64_t rows, bool by_tap, double *to);
+/** The weights as sweeps read them, [group][panel][channel][tap][row], or `by_tap` [group][panel][tap][channel][row]: as many as w has. Rows are
+ *  shared evenly among panels of up to HY_TILE_ROWS. Nothing is read of x, y and the bias. */
+void HY_ISA(hy_conv_panels)(const hy_correlation *c, int32_t dtype, bool by_tap, void *to);
+
+/** What every task reads: where the sums of each (group, row) start, the bias or 0, and the panels. */
+typedef struct hy_conv_weights {
+    const void *start, *panels;
+    void *owned;
+} hy_conv_weights;
+
+/** Makes both, or the first alone where the panels are prepared; `owned` is to be freed. */
+hy_status HY_ISA(hy_conv_weights_make)(hy_device *device, const hy_correlation *c, bool by_tap, hy_conv_weights *w);
 
 /* ---- With lanes along the images (conv_batch.c) ---- */
 
 #define HY_BATCH_BYTES (384 << 10) /* of a turned block of images: it stays in the second-level cache */
 
-/** The same for any width; `flat` is not read. */
+/** The same for any width; `flat` is not read, and what is prepared is by tap. */
 hy_status HY_ISA(hy_correlate_batch)(hy_device *device, const hy_correlation *c);
 
 /** A run of vectors of B that meets one panel of A: the register tile of every way but the packed one. Row i of vector v is

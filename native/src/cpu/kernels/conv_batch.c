@@ -23,7 +23,7 @@ typedef struct plan {
     int64_t block_rows, bands;   /* y's rows are cut into bands */
     int64_t x_rows, panels;      /* of x that a band sees at most; of a group's rows */
     int64_t *offset, *at;        /* of each (tap, channel) from a window's place, and of each vector */
-    void *weights;               /* [group][panel]: the bias of its rows, then [tap][channel][row] */
+    hy_conv_weights weights;     /* by tap */
     hy_slots slots;              /* x as [row][column][channel][image], then y as [channel][pixel][image] */
 } plan;
 
@@ -105,21 +105,20 @@ hy_status HY_ISA(hy_correlate_batch)(hy_device *device, const hy_correlation *c)
     plan p = {.device = device, .c = c};
     const bool single = c->x->dtype == HY_FLOAT32;
     make_plan(&p);
-    const int64_t size = hy_dtype_size(c->x->dtype), tasks = p.blocks * c->groups * p.bands, depth = depth_of(&p);
+    const int64_t tasks = p.blocks * c->groups * p.bands, depth = depth_of(&p);
     const int64_t grain = hy_ceil_div(HY_TASK_MACS, hy_numel(c->y) * depth / tasks + 1);
     void *tables = NULL;
     hy_status status = hy_alloc(device, (depth + HY_MOST_VECTORS) * (int64_t)sizeof(int64_t), &tables);
-    if (status == HY_OK) status = hy_alloc(device, c->groups * c->rows * (depth + 1) * size, &p.weights);
+    if (status == HY_OK) status = HY_ISA(hy_conv_weights_make)(device, c, true, &p.weights);
     if (status == HY_OK) status = hy_slots_alloc(&p.slots, device, staged_bytes(&p) + c->taps * (int64_t)sizeof(run), hy_ceil_div(tasks, grain));
     if (status == HY_OK) {
         p.offset = tables;
         p.at = p.offset + depth;
         fill_tables(&p);
-        hy_parallel_for(c->groups * p.panels, hy_ceil_div(HY_TASK_MACS / 4, HY_TILE_ROWS * (depth + 1)), single ? pack_weights_f32 : pack_weights_f64, &p);
         hy_parallel_for(tasks, grain, single ? correlate_blocks_f32 : correlate_blocks_f64, &p);
     }
     hy_free(device, p.slots.memory);
-    hy_free(device, p.weights);
+    hy_free(device, p.weights.owned);
     hy_free(device, tables);
     return status;
 }

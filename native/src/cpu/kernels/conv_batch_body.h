@@ -2,16 +2,6 @@
 
 #define LANES ((int64_t)(HY_TILE_VECTOR / sizeof(real)))
 
-/* unit = (group, panel) */
-static void T(pack_weights)(void *context, int64_t begin, int64_t end)
-{
-    const plan *p = context;
-    for (int64_t unit = begin; unit < end; unit++) {
-        int64_t group = unit / p->panels, first = panel_start(p, unit % p->panels), rows = panel_start(p, unit % p->panels + 1) - first;
-        HY_ISA(T(hy_conv_panel))(p->c, group, first, rows, true, (real *)p->weights + (group * p->c->rows + first) * (depth_of(p) + 1));
-    }
-}
-
 /* x's rows [first, end) of some images to [row][column][channel][image]. */
 static void T(turn_in)(const plan *p, int64_t image, int64_t images, int64_t group, int64_t first, int64_t end, real *to)
 {
@@ -57,10 +47,11 @@ static void T(sweep_pixel)(const plan *p, int64_t group, const run *runs, int64_
     const bool relu = c->activation == HY_ACTIVATION(HY_UNARY_relu);
     for (int64_t i = 0; i < p->panels; i++) {
         const int64_t first = panel_start(p, i), rows = panel_start(p, i + 1) - first;
-        const real *panel = (const real *)p->weights + (group * c->rows + first) * (depth_of(p) + 1);
+        const real *start = (const real *)p->weights.start + group * c->rows + first;
+        const real *panel = (const real *)p->weights.panels + (group * c->rows + first) * depth_of(p);
         for (int64_t k = 0; k < hy_max(1, count); k++) {
             const run r = count ? runs[k] : none;
-            hy_sweep sweep = {.start = k == 0 ? panel : NULL, .panel = panel + rows + r.first * c->channels * rows, .x = x,
+            hy_sweep sweep = {.start = k == 0 ? start : NULL, .panel = panel + r.first * c->channels * rows, .x = x,
                               .offset = p->offset + r.first * c->channels, .from = p->at, .to = p->at, .depth = (r.end - r.first) * c->channels,
                               .vectors = vectors, .y = y + first * row_stride, .row_stride = row_stride, .relu = relu && k + 1 >= count};
             HY_ISA(T(hy_sweep))(rows, &sweep);

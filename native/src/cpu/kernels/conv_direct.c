@@ -23,20 +23,43 @@ typedef struct plan {
     int64_t depth, panels, vectors;  /* of the reduction, of a group's rows, of a full block */
     int64_t *offset;                 /* of each (channel, tap) */
     int64_t *from, *to;              /* where each vector of a block is read and written */
-    void *weights;                   /* [group][panel]: the bias of its rows, then [depth][rows] */
+    hy_conv_weights weights;
     hy_slots slots;
 } plan;
 
 static inline int64_t panel_start(const plan *p, int64_t i) { return hy_share(p->c->rows, p->panels, i); }
 
-/* Rows are shared evenly; panels of a group follow one another without gaps. */
-static inline int64_t panel_offset(const plan *p, int64_t group, int64_t i)
-{
-    return (group * p->c->rows + panel_start(p, i)) * (p->depth + 1);
-}
+/* Where panels of weights are made. */
+typedef struct panels_job {
+    const hy_correlation *c;
+    int64_t panels;                  /* of a group */
+    bool by_tap;
+    void *to;
+} panels_job;
 
 #define BODY "cpu/kernels/conv_direct_body.h"
 #include "cpu/kernels/both_reals.h"
+
+void HY_ISA(hy_conv_panels)(const hy_correlation *c, int32_t dtype, bool by_tap, void *to)
+{
+    panels_job job = {c, hy_ceil_div(c->rows, HY_TILE_ROWS), by_tap, to};
+    hy_parallel_for(c->groups * job.panels, hy_ceil_div(HY_TASK_MACS / 4, HY_TILE_ROWS * c->channels * c->taps),
+                    dtype == HY_FLOAT32 ? make_panels_f32 : make_panels_f64, &job);
+}
+
+hy_status HY_ISA(hy_conv_weights_make)(hy_device *device, const hy_correlation *c, bool by_tap, hy_conv_weights *w)
+{
+    const int32_t dtype = c->x->dtype;
+    const int64_t rows = c->groups * c->rows, size = hy_dtype_size(dtype), depth = c->prepared ? 0 : c->channels * c->taps;
+    hy_status status = hy_alloc(device, rows * (depth + 1) * size, &w->owned);
+    if (status != HY_OK) return status;
+    char *panels = (char *)w->owned + rows * size;
+    w->start = w->owned;
+    w->panels = c->prepared ? c->prepared : panels;
+    (dtype == HY_FLOAT32 ? copy_bias_f32 : copy_bias_f64)(c, w->owned);
+    if (!c->prepared) HY_ISA(hy_conv_panels)(c, dtype, by_tap, panels);
+    return HY_OK;
+}
 
 static void fill_tables(plan *p)
 {
@@ -80,23 +103,21 @@ hy_status HY_ISA(hy_correlate)(hy_device *device, const hy_correlation *c)
     plan p = {.device = device, .c = c};
     bool single = c->x->dtype == HY_FLOAT32;
     plan_windows(&p);
-    int64_t images = c->y->shape[0], tasks = images * c->groups * p.windows.blocks, weights = c->groups * c->rows * (p.depth + 1);
+    int64_t images = c->y->shape[0], tasks = images * c->groups * p.windows.blocks;
     int64_t grain = hy_ceil_div(HY_TASK_MACS, hy_numel(c->y) * p.depth / tasks + 1);
     void *tables = NULL;
     hy_status status = hy_alloc(device, (p.depth + 2 * p.vectors) * (int64_t)sizeof(int64_t), &tables);
-    if (status == HY_OK) status = hy_alloc(device, weights * hy_dtype_size(c->x->dtype), &p.weights);
+    if (status == HY_OK) status = HY_ISA(hy_conv_weights_make)(device, c, false, &p.weights);
     if (status == HY_OK) status = hy_slots_alloc(&p.slots, device, p.windows.bytes, hy_ceil_div(tasks, grain));
     if (status == HY_OK) {
         p.offset = tables;
         p.from = p.offset + p.depth;
         p.to = p.from + p.vectors;
         fill_tables(&p);
-        hy_parallel_for(c->groups * p.panels, hy_ceil_div(HY_TASK_MACS / 4, HY_TILE_ROWS * (p.depth + 1)),
-                        single ? pack_weights_f32 : pack_weights_f64, &p);
         hy_parallel_for(tasks, grain, single ? correlate_blocks_f32 : correlate_blocks_f64, &p);
     }
     hy_free(device, p.slots.memory);
-    hy_free(device, p.weights);
+    hy_free(device, p.weights.owned);
     hy_free(device, tables);
     return status;
 }

@@ -71,24 +71,27 @@ void HY_ISA(T(hy_sweep))(int64_t rows, const hy_sweep *s)
 
 #undef SWEEP_CASE
 
-void HY_ISA(T(hy_conv_panel))(const hy_correlation *c, int64_t group, int64_t first, int64_t rows, bool by_tap, real *to)
+/* unit = (group, panel) */
+static void T(make_panels)(void *context, int64_t begin, int64_t end)
 {
-    for (int64_t i = 0; i < rows; i++) *to++ = c->bias ? ((const real *)c->bias->data)[(group * c->rows + first + i) * c->bias->strides[0]] : 0;
-    const real *w = (const real *)c->w + group * c->w_group + first * c->w_row;
-    for (int64_t p = 0; p < c->channels * c->taps; p++) {
-        int64_t channel = by_tap ? p % c->channels : p / c->taps, tap = by_tap ? p / c->channels : p % c->taps;
-        for (int64_t i = 0; i < rows; i++) *to++ = w[channel * c->w_channel + c->tap[tap].weight + i * c->w_row];
+    const panels_job *job = context;
+    const hy_correlation *c = job->c;
+    const int64_t depth = c->channels * c->taps;
+    for (int64_t unit = begin; unit < end; unit++) {
+        const int64_t group = unit / job->panels, panel = unit % job->panels, first = hy_share(c->rows, job->panels, panel);
+        const int64_t rows = hy_share(c->rows, job->panels, panel + 1) - first;
+        const real *w = (const real *)c->w + group * c->w_group + first * c->w_row;
+        real *to = (real *)job->to + (group * c->rows + first) * depth;
+        for (int64_t p = 0; p < depth; p++) {
+            const int64_t channel = job->by_tap ? p % c->channels : p / c->taps, tap = job->by_tap ? p / c->channels : p % c->taps;
+            for (int64_t i = 0; i < rows; i++) *to++ = w[channel * c->w_channel + c->tap[tap].weight + i * c->w_row];
+        }
     }
 }
 
-/* unit = (group, panel) */
-static void T(pack_weights)(void *context, int64_t begin, int64_t end)
+static void T(copy_bias)(const hy_correlation *c, void *to)
 {
-    const plan *p = context;
-    for (int64_t unit = begin; unit < end; unit++) {
-        int64_t group = unit / p->panels, panel = unit % p->panels, first = panel_start(p, panel);
-        HY_ISA(T(hy_conv_panel))(p->c, group, first, panel_start(p, panel + 1) - first, false, (real *)p->weights + panel_offset(p, group, panel));
-    }
+    for (int64_t i = 0; i < c->groups * c->rows; i++) ((real *)to)[i] = c->bias ? ((const real *)c->bias->data)[i * c->bias->strides[0]] : 0;
 }
 
 /* task = (image, group, block of rows) */
@@ -104,9 +107,10 @@ static void T(correlate_block)(const plan *p, int64_t task, real *scratch)
     for (int64_t v = 0; v < vectors; v += chunk) {
         for (int64_t i = 0; i < p->panels; i++) {
             int64_t first = panel_start(p, i), height = panel_start(p, i + 1) - first;
-            const real *panel = (const real *)p->weights + panel_offset(p, group, i);
-            hy_sweep sweep = {.start = panel, .panel = panel + height, .x = x, .offset = p->offset, .from = p->from + v, .to = p->to + v,
-                              .depth = p->depth, .vectors = hy_min(chunk, vectors - v), .y = y + first * c->y->strides[1],
+            const int64_t row_of_all = group * c->rows + first;
+            hy_sweep sweep = {.start = (const real *)p->weights.start + row_of_all, .panel = (const real *)p->weights.panels + row_of_all * p->depth,
+                              .x = x, .offset = p->offset, .from = p->from + v, .to = p->to + v, .depth = p->depth,
+                              .vectors = hy_min(chunk, vectors - v), .y = y + first * c->y->strides[1],
                               .row_stride = c->y->strides[1], .relu = c->activation == HY_ACTIVATION(HY_UNARY_relu)};
             HY_ISA(T(hy_sweep))(height, &sweep);
         }

@@ -5,7 +5,7 @@
  * that runs on the register tile of gemm.c; M is transformed back into outputs. Tiles of all images stand side by side.
  *
  * What is shared by several tasks is transformed ahead of them, the rest where it is used and while it is in the cache:
- * many tiles: U ahead, a task is a block of tiles; few tiles: V ahead, a task is a run of filters.
+ * many tiles: U ahead, a task is a block of tiles; few tiles: V ahead, a task is a run of filters. U may be prepared ahead of the call, too.
  */
 #include "cpu/kernels/winograd.h"
 
@@ -84,10 +84,11 @@ struct plan {
     int64_t out, frequencies;
     int64_t down, across, tiles, blocks;
     int64_t panels, run, runs;           /* of HY_TILE_ROWS filters; panels a run */
-    bool ahead;                          /* V is transformed ahead, not U */
+    bool v_ahead;                        /* V is transformed ahead of the tasks, not U */
     int64_t u_stride, v_stride, m_stride; /* between frequencies */
     int64_t u_panel, v_block;            /* elements of one */
-    float *shared;                       /* U or V, whichever is transformed ahead */
+    const float *prepared;               /* U, where the caller has it; NULL for none */
+    float *shared;                       /* U or V, whichever is transformed ahead here */
     hy_slots slots;
 };
 
@@ -175,11 +176,15 @@ static void ahead_inputs(void *context, int64_t begin, int64_t end)
     }
 }
 
+/* Elements of U that a run transforms for itself. */
+static int64_t own_u(const plan *p) { return p->prepared ? 0 : p->run * p->u_panel; }
+
 static void run_of_filters(const plan *p, int64_t run, float *scratch)
 {
     const int64_t begin = hy_share(p->panels, p->runs, run), end = hy_share(p->panels, p->runs, run + 1);
-    float *u = scratch, *m = scratch + p->run * p->u_panel;
-    for (int64_t panel = begin; panel < end; panel++) p->by.panel(p, panel, u + (panel - begin) * p->u_panel);
+    const float *u = p->prepared ? p->prepared + begin * p->u_panel : scratch;
+    float *m = scratch + own_u(p);
+    for (int64_t panel = begin; panel < end && !p->prepared; panel++) p->by.panel(p, panel, scratch + (panel - begin) * p->u_panel);
     for (int64_t i = 0; i < p->blocks; i++) {
         block b;
         make_block(p, i, &b);
@@ -190,11 +195,12 @@ static void run_of_filters(const plan *p, int64_t run, float *scratch)
 static void block_of_tiles(const plan *p, int64_t number, float *scratch)
 {
     block b;
+    const float *u = p->prepared ? p->prepared : p->shared;
     float *v = scratch, *m = scratch + p->v_block;
     make_block(p, number, &b);
     p->by.input(p, &b, 0, p->conv.channels, v);
     for (int64_t run = 0; run < p->runs; run++)
-        multiply(p, &b, run, p->shared + hy_share(p->panels, p->runs, run) * p->u_panel, v, m);
+        multiply(p, &b, run, u + hy_share(p->panels, p->runs, run) * p->u_panel, v, m);
 }
 
 static void work(void *context, int64_t begin, int64_t end)
@@ -202,48 +208,54 @@ static void work(void *context, int64_t begin, int64_t end)
     plan *p = context;
     const int slot = hy_slots_take(&p->slots);
     for (int64_t task = begin; task < end; task++)
-        (p->ahead ? run_of_filters : block_of_tiles)(p, task, (float *)(p->slots.memory + slot * p->slots.bytes));
+        (p->v_ahead ? run_of_filters : block_of_tiles)(p, task, (float *)(p->slots.memory + slot * p->slots.bytes));
     hy_slots_give(&p->slots, slot);
 }
 
 /* ---- The whole ---- */
 
-static void make_plan(plan *p, int64_t out)
+/* What U depends on. */
+static void plan_weights(plan *p, int64_t out)
 {
     const conv *c = &p->conv;
     p->by = out == 4 ? (transforms){transform_input_4, transform_panel_4, transform_output_4}
                      : (transforms){transform_input_2, transform_panel_2, transform_output_2};
     p->out = out;
     p->frequencies = (out + 2) * (out + 2);
-    p->down = hy_ceil_div(c->out_height, out);
-    p->across = hy_ceil_div(c->out_width, out);
-    p->tiles = c->images * p->down * p->across;
-    p->blocks = hy_ceil_div(p->tiles, MAX_TILES);
     p->panels = hy_ceil_div(c->filters, HY_TILE_ROWS);
     p->u_stride = c->channels * HY_TILE_ROWS + GAP;
     p->u_panel = p->frequencies * p->u_stride;
+}
+
+static void plan_tiles(plan *p)
+{
+    const conv *c = &p->conv;
+    p->down = hy_ceil_div(c->out_height, p->out);
+    p->across = hy_ceil_div(c->out_width, p->out);
+    p->tiles = c->images * p->down * p->across;
+    p->blocks = hy_ceil_div(p->tiles, MAX_TILES);
     p->v_stride = hy_ceil_div(hy_min(p->tiles, MAX_TILES), WIDTH) * WIDTH * c->channels + GAP;
     p->v_block = p->frequencies * p->v_stride;
-    p->ahead = p->blocks <= FEW_BLOCKS;
-    int64_t panel_bytes = p->frequencies * (p->ahead ? p->u_stride : HY_TILE_ROWS * MAX_TILES) * (int64_t)sizeof(float);
-    p->run = hy_max(1, hy_min(p->ahead ? p->panels / RUNS_WANTED : p->panels, RUN_BYTES / panel_bytes));
+    p->v_ahead = p->blocks <= FEW_BLOCKS;
+    int64_t panel_bytes = p->frequencies * (p->v_ahead ? p->u_stride : HY_TILE_ROWS * MAX_TILES) * (int64_t)sizeof(float);
+    p->run = hy_max(1, hy_min(p->v_ahead ? p->panels / RUNS_WANTED : p->panels, RUN_BYTES / panel_bytes));
     p->runs = hy_ceil_div(p->panels, p->run);
     p->m_stride = p->run * HY_TILE_ROWS * MAX_TILES + GAP;
 }
 
 static hy_status run(hy_device *device, plan *p)
 {
-    const int64_t tasks = p->ahead ? p->runs : p->blocks, size = sizeof(float);
-    const int64_t shared = p->ahead ? p->blocks * p->v_block : p->panels * p->u_panel;
-    const int64_t scratch = (p->ahead ? p->run * p->u_panel : p->v_block) + p->frequencies * p->m_stride;
+    const int64_t tasks = p->v_ahead ? p->runs : p->blocks, size = sizeof(float);
+    const int64_t shared = p->v_ahead ? p->blocks * p->v_block : p->prepared ? 0 : p->panels * p->u_panel;
+    const int64_t scratch = (p->v_ahead ? own_u(p) : p->v_block) + p->frequencies * p->m_stride;
     hy_slots_plan(&p->slots, scratch * size, tasks);
     void *memory;
     hy_status status = hy_alloc(device, p->slots.count * p->slots.bytes + shared * size, &memory);
     if (status != HY_OK) return status;
     p->slots.memory = memory;
     p->shared = (float *)(p->slots.memory + p->slots.count * p->slots.bytes);
-    if (p->ahead) hy_parallel_for(p->blocks * hy_ceil_div(p->conv.channels, CHANNELS), 1, ahead_inputs, p);
-    else hy_parallel_for(p->panels, 1, ahead_weights, p);
+    if (p->v_ahead) hy_parallel_for(p->blocks * hy_ceil_div(p->conv.channels, CHANNELS), 1, ahead_inputs, p);
+    else if (!p->prepared) hy_parallel_for(p->panels, 1, ahead_weights, p);
     hy_parallel_for(tasks, 1, work, p);
     return hy_free(device, memory);
 }
@@ -255,7 +267,7 @@ static hy_status correlate(hy_device *device, plan *p, int64_t tile, const hy_te
     conv *c = &p->conv;
     hy_pack pack = {.device = device};
     x = hy_pack_in(&pack, x);
-    w = hy_pack_in(&pack, w);
+    if (!p->prepared) w = hy_pack_in(&pack, w);
     const hy_tensor *out = hy_pack_out(&pack, y);
     c->x = x->data;
     c->x_end = c->x + hy_numel(x);
@@ -269,21 +281,46 @@ static hy_status correlate(hy_device *device, plan *p, int64_t tile, const hy_te
     c->out_height = y->shape[2];
     c->out_width = y->shape[3];
     c->low = activation == HY_ACTIVATION(HY_UNARY_relu) ? 0 : -INFINITY;
-    make_plan(p, tile);
+    plan_weights(p, tile);
+    plan_tiles(p);
     hy_status status = pack.status == HY_OK ? run(device, p) : pack.status;
     if (status == HY_OK && activation && c->low < 0) status = device->backend.unary(device, activation - HY_ACTIVATION(0), 0, out, out);
     return hy_pack_end(&pack, status);
 }
 
 hy_status HY_ISA(hy_winograd_conv2d)(hy_device *device, int64_t tile, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w,
-                                     const hy_tensor *bias, const hy_tensor *y)
+                                     const void *prepared, const hy_tensor *bias, const hy_tensor *y)
 {
-    plan forward = {.conv = {.top = p->padding[0], .left = p->padding[1], .w_filter = x->shape[1] * 9, .w_channel = 9}};
+    plan forward = {.conv = {.top = p->padding[0], .left = p->padding[1], .w_filter = x->shape[1] * 9, .w_channel = 9}, .prepared = prepared};
     if (bias) {
         forward.conv.bias = bias->data;
         forward.conv.bias_stride = bias->strides[0];
     }
     return correlate(device, &forward, tile, x, w, p->activation, y);
+}
+
+static plan weights_of(int64_t tile, const hy_tensor *w)
+{
+    plan p = {.conv = {.channels = w->shape[1], .filters = w->shape[0], .w_filter = w->shape[1] * 9, .w_channel = 9}};
+    plan_weights(&p, tile);
+    return p;
+}
+
+int64_t HY_ISA(hy_winograd_prepared)(int64_t tile, const hy_tensor *w)
+{
+    const plan p = weights_of(tile, w);
+    return p.panels * p.u_panel;
+}
+
+hy_status HY_ISA(hy_winograd_prepare)(hy_device *device, int64_t tile, const hy_tensor *w, void *prepared)
+{
+    plan p = weights_of(tile, w);
+    hy_pack pack = {.device = device};
+    w = hy_pack_in(&pack, w);
+    p.conv.w = w->data;
+    p.shared = prepared;
+    if (pack.status == HY_OK) hy_parallel_for(p.panels, 1, ahead_weights, &p);
+    return hy_pack_end(&pack, pack.status);
 }
 
 /* dx is the correlation of dy with the weights turned by half a turn, whose windows reach over dy's border as far as x's did not. */

@@ -19,9 +19,14 @@ static inline bool hy_winograd_serves(const hy_conv2d_params *p, const hy_tensor
  *  faster than the direct sum; 0 where it does not. Input x (or the output's gradient), output y (or the input's gradient). */
 int64_t HY_ISA(hy_winograd_tile)(const hy_tensor *x, const hy_tensor *y);
 
-/** y = x * w + bias (NULL for none) by tiles of 2 or 4; 3 x 3 weights, stride and dilation 1, one group, padding up to 2, float32. */
+/** y = x * w + bias (NULL for none) by tiles of 2 or 4; 3 x 3 weights, stride and dilation 1, one group, padding up to 2, float32. `prepared` is
+ *  NULL or what hy_winograd_prepare made of w for such tiles; no element is read of w then. */
 hy_status HY_ISA(hy_winograd_conv2d)(hy_device *device, int64_t tile, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w,
-                                     const hy_tensor *bias, const hy_tensor *y);
+                                     const void *prepared, const hy_tensor *bias, const hy_tensor *y);
+
+/** The elements of the weights' transforms, and the transforms. */
+int64_t HY_ISA(hy_winograd_prepared)(int64_t tile, const hy_tensor *w);
+hy_status HY_ISA(hy_winograd_prepare)(hy_device *device, int64_t tile, const hy_tensor *w, void *prepared);
 
 /** dx = the gradient of that with respect to x. */
 hy_status HY_ISA(hy_winograd_input_grad)(hy_device *device, int64_t tile, const hy_conv2d_params *p, const hy_tensor *dy,

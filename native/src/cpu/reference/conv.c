@@ -114,8 +114,25 @@ static hy_status reference_conv2d_ways(hy_device *device, int32_t pass, const hy
     return HY_OK;
 }
 
+/* The loops read the weight as it is. */
+static hy_status reference_conv2d_prepare(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y,
+                                          int32_t *way, int64_t *elements, const hy_tensor *prepared)
+{
+    *way = HY_CONV_WAY_packed;
+    *elements = 0;
+    return HY_OK;
+}
+
+static hy_status reference_conv2d_prepared(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w,
+                                           const hy_tensor *prepared, const hy_tensor *bias, const hy_tensor *y)
+{
+    return reference_conv2d(device, p, x, w, bias, y);
+}
+
 void hy_reference_conv(hy_backend *backend)
 {
+    backend->conv2d_prepare = reference_conv2d_prepare;
+    backend->conv2d_prepared = reference_conv2d_prepared;
     backend->conv2d_ways = reference_conv2d_ways;
     backend->conv2d = reference_conv2d;
     backend->conv2d_input_grad = reference_conv2d_input_grad;
