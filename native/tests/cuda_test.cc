@@ -75,7 +75,7 @@ TEST_F(Cuda, SaysThatItIsEmulated)
     EXPECT_EQ(info.kind, HY_CUDA);
     EXPECT_STREQ(info.name, "emulated GPU");
     EXPECT_STREQ(info.isa, "sm_86");
-    EXPECT_EQ(hy_device_count(HY_CUDA), 2);
+    EXPECT_EQ(hy_device_count(HY_CUDA), 3);
     EXPECT_EQ(hy_device_count(HY_CPU), 1);
     EXPECT_EQ(hy_device_count(7), 0);
 }

@@ -1,5 +1,5 @@
 # Looks into the built library: machine code for every architecture and PTX, no spilled registers, no local memory but where it is expected,
-# and no dependency but the C library. Run as cmake -DLIBRARY=… -DARCHITECTURES=… -P check.cmake, with what CMAKE_CUDA_ARCHITECTURES was.
+# and no dependency but the C library. Run as cmake -DLIBRARY=… -DARCHITECTURES=… -DHOPPER=… -P check.cmake, with what CMAKE_CUDA_ARCHITECTURES was.
 find_program(CUOBJDUMP cuobjdump REQUIRED)
 find_program(READELF readelf REQUIRED)
 
@@ -15,6 +15,15 @@ foreach(architecture IN LISTS ARCHITECTURES)
 endforeach()
 if(NOT number)
   message(FATAL_ERROR "no architectures given")
+endif()
+
+if(HOPPER)
+  execute_process(COMMAND ${CUOBJDUMP} --dump-sass --gpu-architecture sm_90a ${LIBRARY} OUTPUT_VARIABLE code COMMAND_ERROR_IS_FATAL ANY)
+  foreach(instruction HGMMA UTMALDG) # wgmma, and a copy by the tensor memory accelerator
+    if(NOT code MATCHES ${instruction})
+      message(FATAL_ERROR "no ${instruction} in the machine code for sm_90a")
+    endif()
+  endforeach()
 endif()
 
 # Payne and Hanek's reduction of large arguments, in CUDA's sin and cos, keeps a table on the stack.

@@ -168,6 +168,12 @@ static uint32_t choose_splits(const hy_gemm &g, int64_t blocks)
 
 static hy_status launch(hy_device *device, const char *name, int32_t dtype, const hy_gemm &g, bool large)
 {
+#if HY_HOPPER
+    if (large && hy_gemm_hopper_takes(device, dtype, g)) {
+        const hy_status status = hy_gemm_launch_hopper(device, name, dtype, g);
+        if (status != HY_UNSUPPORTED) return status;
+    }
+#endif
     switch (dtype) {
     case HY_FLOAT32: return g.tf32 ? hy_gemm_launch_tf32(device, name, g, large) : hy_gemm_launch_float32(device, name, g, large);
     case HY_FLOAT64: return hy_gemm_launch_float64(device, name, g, large);

@@ -81,6 +81,13 @@ hy_status hy_gemm_launch_float64(hy_device *device, const char *name, const hy_g
 hy_status hy_gemm_launch_float16(hy_device *device, const char *name, const hy_gemm &g, bool large);
 hy_status hy_gemm_launch_bfloat16(hy_device *device, const char *name, const hy_gemm &g, bool large);
 
+#if HY_HOPPER
+/** The kernel for Hopper, by wgmma: whether it takes a product of float16 or bfloat16 in one run; one launch, or HY_UNSUPPORTED where the driver
+ *  describes no matrices to the copying unit. */
+bool hy_gemm_hopper_takes(hy_device *device, int32_t dtype, const hy_gemm &g);
+hy_status hy_gemm_launch_hopper(hy_device *device, const char *name, int32_t dtype, const hy_gemm &g);
+#endif
+
 /* ---- in kernels ---- */
 
 /** Where an index along an axis leads. Two places add up to an element's. */

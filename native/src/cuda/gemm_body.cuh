@@ -134,11 +134,38 @@ __device__ __forceinline__ void hy_gemm_fill_depth(hy_gemm_tables<P> *tables, co
     }
 }
 
+/** Writes a tile's sums to g.partial. */
+template <typename P>
+__device__ __forceinline__ void hy_gemm_write_sums(const P &policy, const hy_gemm &g, uint32_t element, uint32_t row, uint32_t column)
+{
+    typedef typename P::computed C;
+    C *const sums = reinterpret_cast<C *>(g.partial) + ((uint64_t)blockIdx.y * g.batch.count + element) * g.m * g.n;
+    policy.each([&](int i, int j, C sum) {
+        if (row + i < g.m && column + j < g.n) sums[(uint64_t)(row + i) * g.n + column + j] = sum;
+    });
+}
+
+/** Writes a tile's results; `rows` and `columns` are where y's lie. */
+template <typename P>
+__device__ __forceinline__ void hy_gemm_write(const P &policy, const hy_gemm &g, const int64_t (&offset)[4], uint32_t row, uint32_t column,
+                                              const hy_gemm_place *rows, const hy_gemm_place *columns)
+{
+    typedef typename P::stored S;
+    typedef typename P::computed C;
+    S *const y = reinterpret_cast<S *>(g.batch.data[0] + offset[0]);
+    const S *const bias = g.batch.data[3] ? reinterpret_cast<const S *>(g.batch.data[3] + offset[3]) : nullptr;
+    policy.each([&](int i, int j, C sum) {
+        if (row + i >= g.m || column + j >= g.n) return;
+        if (bias) sum += (C)hy_value(bias[(int64_t)(column + j) * g.bias_stride]);
+        if (g.activation && sum < 0) sum = 0; /* relu's row of ops.def: NaN stays */
+        y[rows[i].offset + columns[j].offset] = hy_cast<S>::of(sum);
+    });
+}
+
 template <typename P>
 __global__ void __launch_bounds__(P::THREADS, 1) hy_gemm_kernel(const __grid_constant__ hy_gemm g)
 {
     typedef typename P::stored S;
-    typedef typename P::computed C;
     HY_SHARED_DYNAMIC(char, shared);
     enum { STAGE = P::a_tile::BYTES + P::b_tile::BYTES };
     hy_gemm_tables<P> *const tables = reinterpret_cast<hy_gemm_tables<P> *>(shared + P::STAGES * STAGE);
@@ -185,10 +212,7 @@ __global__ void __launch_bounds__(P::THREADS, 1) hy_gemm_kernel(const __grid_con
     }
 
     if (g.partial) {
-        C *const sums = reinterpret_cast<C *>(g.partial) + ((uint64_t)blockIdx.y * g.batch.count + element) * g.m * g.n;
-        policy.each([&](int i, int j, C sum) {
-            if (row + i < g.m && column + j < g.n) sums[(uint64_t)(row + i) * g.n + column + j] = sum;
-        });
+        hy_gemm_write_sums(policy, g, element, row, column);
         return;
     }
     __syncthreads(); /* the tables' next use: where y's rows and columns lie */
@@ -197,14 +221,7 @@ __global__ void __launch_bounds__(P::THREADS, 1) hy_gemm_kernel(const __grid_con
         else tables->outer_b[i - P::M] = hy_gemm_find(g.y_column, column + i - P::M);
     }
     __syncthreads();
-    S *const y = reinterpret_cast<S *>(g.batch.data[0] + offset[0]);
-    const S *const bias = g.batch.data[3] ? reinterpret_cast<const S *>(g.batch.data[3] + offset[3]) : nullptr;
-    policy.each([&](int i, int j, C sum) {
-        if (row + i >= g.m || column + j >= g.n) return;
-        if (bias) sum += (C)hy_value(bias[(int64_t)(column + j) * g.bias_stride]);
-        if (g.activation && sum < 0) sum = 0; /* relu's row of ops.def: NaN stays */
-        y[tables->outer_a[i].offset + tables->outer_b[j].offset] = hy_cast<S>::of(sum);
-    });
+    hy_gemm_write(policy, g, offset, row, column, tables->outer_a, tables->outer_b);
 }
 
 template <typename P>

@@ -16,6 +16,7 @@
 #define HY_CUDA_PTX_CUH
 
 #include <cuda_runtime.h>
+#include <stdint.h>
 
 #include "cuda/mma_float32.cuh"
 
@@ -204,5 +205,122 @@ HY_PTX unsigned hy_to_tf32(float x)
 #endif
     return bits;
 }
+
+/* ---- Hopper (sm_90a), with a toolkit of 12 or later: barriers in shared memory that count bytes too, copies of a matrix's rectangles by the
+   tensor memory accelerator, and products of a warpgroup, four warps that follow a multiple of four. PTX ISA 8.0, chapters 9.7.12.15 (mbarrier),
+   9.7.8.24 (cp.async.bulk.tensor), 5.5 (tensor maps) and 9.7.14 (wgmma). ---- */
+
+#if __CUDACC_VER_MAJOR__ >= 12
+#include <cuda.h>
+
+/** A matrix of 16-bit elements in device memory and the box of it that one copy brings. A kernel takes it as a __grid_constant__. */
+typedef CUtensorMap hy_tensor_map;
+
+/** Describes `rows` rows of `columns` elements, `pitch` bytes apart, and a box of `box_rows` by 64. False where the driver cannot. */
+static inline bool hy_tensor_map_encode(hy_tensor_map *map, const void *data, uint64_t columns, uint64_t rows, uint64_t pitch, uint32_t box_rows)
+{
+    void *found = nullptr; /* of the driver, which nothing here links */
+    cudaDriverEntryPointQueryResult result;
+    if (cudaGetDriverEntryPoint("cuTensorMapEncodeTiled", &found, cudaEnableDefault, &result) != cudaSuccess || !found) {
+        (void)cudaGetLastError();
+        return false;
+    }
+    const cuuint64_t extents[] = {columns, rows}, pitches[] = {pitch};
+    const cuuint32_t box[] = {64, box_rows}, steps[] = {1, 1};
+    return reinterpret_cast<decltype(&cuTensorMapEncodeTiled)>(found)(
+               map, CU_TENSOR_MAP_DATA_TYPE_UINT16, 2, const_cast<void *>(data), extents, pitches, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
+               CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE) == CUDA_SUCCESS;
+}
+#endif
+
+#if __CUDACC_VER_MAJOR__ >= 12 && (!defined __CUDA_ARCH__ || defined __CUDA_ARCH_FEAT_SM90_ALL)
+
+/** A phase of the barrier ends with `arrivals` arrivals and all bytes that they expect. */
+HY_PTX void hy_mbarrier_init(uint64_t *barrier, unsigned arrivals)
+{
+    asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(hy_shared_address(barrier)), "r"(arrivals) : "memory");
+}
+
+/** After all hy_mbarrier_init and before the block's barrier: copies see them. */
+HY_PTX void hy_mbarrier_fence() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+
+HY_PTX void hy_mbarrier_arrive(uint64_t *barrier)
+{
+    asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(hy_shared_address(barrier)) : "memory");
+}
+
+/** Arrives, and has the phase wait for `bytes` of copies. */
+HY_PTX void hy_mbarrier_arrive_expect(uint64_t *barrier, unsigned bytes)
+{
+    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(hy_shared_address(barrier)), "r"(bytes) : "memory");
+}
+
+/** Waits for the end of the phase of that parity; the first phase's is 0, and the one before it has ended. */
+HY_PTX void hy_mbarrier_wait(uint64_t *barrier, unsigned parity)
+{
+    unsigned done;
+    do
+        asm volatile("{\n\t.reg .pred p;\n\tmbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n\tselp.u32 %0, 1, 0, p;\n\t}"
+                     : "=r"(done)
+                     : "r"(hy_shared_address(barrier)), "r"(parity)
+                     : "memory");
+    while (!done);
+}
+
+/** Brings the map's box from (row, column) on, zeros for what lies outside of the matrix, and tells the barrier its bytes. In shared memory a row has
+ *  128 bytes, of which bits 4 to 6 of the address are exclusive-ored with bits 7 to 9 (128-byte swizzle). */
+HY_PTX void hy_tensor_copy(void *shared, const hy_tensor_map *map, int column, int row, uint64_t *barrier)
+{
+    asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];" ::"r"(
+                     hy_shared_address(shared)),
+                 "l"(map), "r"(column), "r"(row), "r"(hy_shared_address(barrier))
+                 : "memory");
+}
+
+/** Before the first product that uses the sums' registers, and after they were written otherwise. */
+HY_PTX void hy_wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+
+/** Ends a group of products. */
+HY_PTX void hy_wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+
+/** Waits until at most N groups are still under way. */
+template <int N>
+HY_PTX void hy_wgmma_wait()
+{
+    asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(N) : "memory");
+}
+
+#define HY_SUMS4(c, j) "+f"(c[j][0]), "+f"(c[j][1]), "+f"(c[j][2]), "+f"(c[j][3])
+#define HY_SUMS16(c, j) HY_SUMS4(c, j), HY_SUMS4(c, j + 1), HY_SUMS4(c, j + 2), HY_SUMS4(c, j + 3)
+#define HY_SUMS64(c, j) HY_SUMS16(c, j), HY_SUMS16(c, j + 4), HY_SUMS16(c, j + 8), HY_SUMS16(c, j + 12)
+#define HY_SUMS_128(c) HY_SUMS64(c, 0)
+#define HY_SUMS_256(c) HY_SUMS64(c, 0), HY_SUMS64(c, 16)
+#define HY_NAMES_128 \
+    "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
+    "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
+#define HY_NAMES_256 HY_NAMES_128 ", " \
+    "%64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, %80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, " \
+    "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, %112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127"
+
+/* c += a · b of 64 x 16 and 16 x n; a and b are descriptors of operands in shared memory, k innermost. Warp w of the four holds rows 16 w to 16 w + 15: c[j] is
+   an accumulator of m16n8k16, as above, of columns 8 j to 8 j + 7. */
+#define HY_WGMMA(n, name, type, a_name, b_name)                                                                                        \
+    HY_PTX void hy_wgmma_##name(float (&c)[n / 8][4], uint64_t a, uint64_t b)                                                          \
+    {                                                                                                                                  \
+        asm volatile("wgmma.mma_async.sync.aligned.m64n" #n "k16.f32." #type "." #type " {" HY_NAMES_##n "}, " a_name ", " b_name      \
+                     ", 1, 1, 1, 0, 0;"                                                                                                \
+                     : HY_SUMS_##n(c)                                                                                                  \
+                     : "l"(a), "l"(b));                                                                                                \
+    }
+HY_WGMMA(128, f16, f16, "%64", "%65")
+HY_WGMMA(128, bf16, bf16, "%64", "%65")
+HY_WGMMA(256, f16, f16, "%128", "%129")
+HY_WGMMA(256, bf16, bf16, "%128", "%129")
+
+/** Waits for all groups; the sums may be read after that. */
+HY_PTX void hy_wgmma_finish(float (&c)[16][4]) { asm volatile("wgmma.wait_group.sync.aligned 0;" : HY_SUMS_128(c)::"memory"); }
+HY_PTX void hy_wgmma_finish(float (&c)[32][4]) { asm volatile("wgmma.wait_group.sync.aligned 0;" : HY_SUMS_256(c)::"memory"); }
+
+#endif
 
 #endif

@@ -1,8 +1,9 @@
-// The runtime's fake: two devices in host memory. A stream is a queue of work that runs when somebody waits for it.
+// The runtime's fake: three devices in host memory. A stream is a queue of work that runs when somebody waits for it.
 #include <chrono>
 #include <deque>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -29,7 +30,11 @@ struct simt_event {
 
 namespace {
 
-constexpr int devices = 2, max_threads = 1024, default_dynamic = 48 << 10, most_dynamic = 99 << 10; // as on sm_86 and sm_89
+constexpr int max_threads = 1024, default_dynamic = 48 << 10;
+constexpr struct {
+    int capability, most_dynamic;
+} devices[] = {{86, 99 << 10}, {75, 64 << 10}, {90, 227 << 10}}; // of each generation
+thread_local int current = 0;
 constexpr size_t memory = (size_t)1 << 30;
 
 std::recursive_mutex lock;
@@ -91,19 +96,24 @@ double now()
 cudaError_t cudaGetDeviceCount(int *count)
 {
     LOCKED;
-    *count = devices;
+    *count = (int)std::size(devices);
     return planned;
 }
-cudaError_t cudaSetDevice(int device) { return failed(device >= 0 && device < devices ? cudaSuccess : cudaErrorInvalidDevice); }
+cudaError_t cudaSetDevice(int device)
+{
+    if (device < 0 || device >= (int)std::size(devices)) return failed(cudaErrorInvalidDevice);
+    current = device;
+    return failed(cudaSuccess);
+}
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int device)
 {
     *p = {};
     snprintf(p->name, sizeof p->name, "emulated GPU");
     p->totalGlobalMem = memory;
-    p->sharedMemPerBlockOptin = most_dynamic;
+    p->sharedMemPerBlockOptin = devices[device].most_dynamic;
     p->multiProcessorCount = 2;
-    p->major = device ? 7 : 8, p->minor = device ? 5 : 6; // of the oldest generation, too
+    p->major = devices[device].capability / 10, p->minor = devices[device].capability % 10;
     return cudaSuccess;
 }
 
@@ -319,7 +329,7 @@ cudaError_t cudaDeviceReset()
 cudaError_t simt_set_dynamic_limit(const void *kernel, int bytes)
 {
     LOCKED;
-    if (bytes > most_dynamic) return failed(cudaErrorInvalidValue);
+    if (bytes > devices[current].most_dynamic) return failed(cudaErrorInvalidValue);
     dynamic_limits[kernel] = bytes;
     return failed(cudaSuccess);
 }
@@ -354,4 +364,11 @@ extern "C" __attribute__((visibility("default"))) void simt_plan_fault(int error
     LOCKED;
     planned = (cudaError_t)error;
     if (error == 0) sticky = last = cudaSuccess;
+}
+
+/// For tests: how many shares of wgmma's products threads had, ever.
+extern "C" __attribute__((visibility("default"))) size_t simt_warpgroup_products()
+{
+    LOCKED;
+    return simt::products();
 }

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -41,11 +42,21 @@ struct Copy {
 };
 
 struct Thread {
-    enum State { ABSENT, RUNNING, AT_BARRIER, IN_COLLECTIVE, DONE } state = ABSENT;
+    enum State { ABSENT, RUNNING, AT_BARRIER, IN_COLLECTIVE, AT_MBARRIER, DONE } state = ABSENT;
     Fiber *fiber = nullptr;
     uint3 index{};
     std::vector<Copy> uncommitted;
     std::deque<std::vector<Copy>> groups;
+    std::vector<std::function<void()>> uncommitted_products;
+    std::deque<std::vector<std::function<void()>>> product_groups;
+};
+
+/// An mbarrier's current phase.
+struct Mbarrier {
+    unsigned arrivals = 0, missing = 0, parity = 0;
+    long long bytes = 0; // expected and not here; below zero where copies come before who expects them
+    std::vector<std::function<void()>> copies;
+    std::vector<int> waiting;
 };
 
 /// Lanes of one mask on their way to one collective; groups of one warp have disjoint masks.
@@ -71,6 +82,7 @@ struct Block {
     Group groups[max_block / warp_lanes][warp_lanes];
     std::deque<int> ready;
     std::vector<Variable> variables;
+    std::map<const void *, Mbarrier> mbarriers;
     size_t used = 0, static_bytes = 0, dynamic_bytes = 0;
     char *dynamic = nullptr;
     std::string failure;
@@ -81,8 +93,9 @@ Fiber *running = nullptr;
 int current = -1;
 std::vector<Fiber *> idle;
 std::vector<Fiber *> &all = *new std::vector<Fiber *>; // never destroyed: fibers that a failure leaves waiting are no leak
-alignas(256) char arena[arena_bytes];
+alignas(1024) char arena[arena_bytes];
 unsigned launches = 0;
+size_t product_count = 0;
 
 extern "C" void simt_switch(void **save, void *to);
 asm(R"(
@@ -134,6 +147,7 @@ void run_started_thread(int t)
     threadIdx = thread.index;
     (*block.body)();
     thread.state = Thread::DONE;
+    if (!thread.uncommitted_products.empty() || !thread.product_groups.empty()) fail("wgmma: a thread exits and has not waited for its products");
     thread.groups.clear();
     thread.uncommitted.clear();
     block.done++;
@@ -193,18 +207,20 @@ void wait_in(Thread::State state)
 
 void describe_deadlock()
 {
-    int barrier = 0, collective = 0;
+    int barrier = 0, collective = 0, mbarrier = 0;
     const char *name = "";
     for (int t = 0; t < block.size; t++) {
         barrier += block.threads[t].state == Thread::AT_BARRIER;
+        mbarrier += block.threads[t].state == Thread::AT_MBARRIER;
         if (block.threads[t].state != Thread::IN_COLLECTIVE) continue;
         collective++;
         for (const Group &g : block.groups[t / warp_lanes])
             if (g.arrived) name = g.name;
     }
     char text[256];
-    snprintf(text, sizeof text, "divergence: of %d threads in block (%u, %u, %u), %d wait at a barrier, %d in a collective (%s), %d have exited",
-             block.size, blockIdx.x, blockIdx.y, blockIdx.z, barrier, collective, name, block.done);
+    snprintf(text, sizeof text,
+             "divergence: of %d threads in block (%u, %u, %u), %d wait at a barrier, %d in a collective (%s), %d at an mbarrier, %d have exited", block.size,
+             blockIdx.x, blockIdx.y, blockIdx.z, barrier, collective, name, mbarrier, block.done);
     block.failure = text;
 }
 
@@ -243,12 +259,17 @@ void run_block()
 {
     block.started = block.done = block.at_barrier = block.predicates = 0;
     block.variables.clear();
+    block.mbarriers.clear();
     block.ready.clear();
     block.static_bytes = block.used = 0;
     ASAN_UNPOISON_MEMORY_REGION(arena, arena_bytes);
     block.dynamic = nullptr;
     if (block.dynamic_bytes) block.dynamic = static_cast<char *>(place_variable(nullptr, block.dynamic_bytes, 128));
-    for (int t = 0; t < block.size; t++) block.threads[t].state = Thread::ABSENT;
+    for (int t = 0; t < block.size; t++) {
+        block.threads[t].state = Thread::ABSENT;
+        block.threads[t].uncommitted_products.clear(); // of a launch that failed
+        block.threads[t].product_groups.clear();
+    }
     for (int w = 0; w < (block.size + warp_lanes - 1) / warp_lanes; w++)
         for (Group &g : block.groups[w]) g.mask = g.arrived = 0;
     while (block.failure.empty() && block.done < block.size) {
@@ -379,5 +400,113 @@ void wait_copies(int groups_left)
             memset(static_cast<char *>(c.to) + c.bytes, 0, c.total - c.bytes);
         }
 }
+
+unsigned shared_address(const void *p)
+{
+    expect_shared("an address", p, 1);
+    return (unsigned)(static_cast<const char *>(p) - arena);
+}
+
+char *shared_at(const char *who, unsigned address, size_t bytes)
+{
+    expect_shared(who, arena + address, bytes);
+    return arena + address;
+}
+
+static Mbarrier &mbarrier_at(const void *barrier)
+{
+    const auto b = block.mbarriers.find(barrier);
+    if (b == block.mbarriers.end()) fail("mbarrier: the one at %p was not initialised", barrier);
+    return b->second;
+}
+
+/// Ends the phase if nothing is missing.
+static void settle(Mbarrier &b)
+{
+    if (b.missing) return;
+    if (!b.waiting.empty()) {
+        for (const auto &copy : b.copies) copy();
+        b.copies.clear();
+    }
+    if (b.bytes || !b.copies.empty()) return;
+    b.parity ^= 1;
+    b.missing = b.arrivals;
+    block.ready.insert(block.ready.end(), b.waiting.begin(), b.waiting.end());
+    b.waiting.clear();
+}
+
+void barrier_init(const void *barrier, unsigned arrivals)
+{
+    expect_shared("mbarrier.init", barrier, 8);
+    if ((uintptr_t)barrier % 8) fail("mbarrier.init: the barrier is not aligned to 8 bytes");
+    Mbarrier b;
+    b.arrivals = b.missing = arrivals;
+    if (!block.mbarriers.emplace(barrier, std::move(b)).second) fail("mbarrier.init: the barrier is in use");
+}
+
+void barrier_arrive(const void *barrier, size_t expected_bytes)
+{
+    Mbarrier &b = mbarrier_at(barrier);
+    if (!b.missing) fail("mbarrier.arrive: all %u threads of the phase have arrived", b.arrivals);
+    b.missing--;
+    b.bytes += (long long)expected_bytes;
+    settle(b);
+}
+
+void barrier_wait(const void *barrier, unsigned parity)
+{
+    Mbarrier &b = mbarrier_at(barrier);
+    if (b.parity == parity) {
+        b.waiting.push_back(current);
+        settle(b);
+        if (b.parity != parity) { // it was the last thing missing: the others are on their way
+            for (auto r = block.ready.begin(); r != block.ready.end(); ++r)
+                if (*r == current) {
+                    block.ready.erase(r);
+                    break;
+                }
+            return;
+        }
+        wait_in(Thread::AT_MBARRIER);
+        if (b.parity == parity) fail("mbarrier: a thread wakes when the phase after the one that it waited for has ended");
+    }
+}
+
+void barrier_copy(const void *barrier, size_t bytes, std::function<void()> copy)
+{
+    Mbarrier &b = mbarrier_at(barrier);
+    b.copies.push_back([&b, bytes, copy] {
+        copy();
+        b.bytes -= (long long)bytes;
+    });
+    if (!block.reversed) {
+        b.copies.back()();
+        b.copies.pop_back();
+    }
+    settle(b);
+}
+
+void multiply_later(std::function<void()> multiply)
+{
+    product_count++;
+    if (block.reversed) multiply(), multiply = [] {};
+    block.threads[current].uncommitted_products.push_back(std::move(multiply));
+}
+
+void commit_products()
+{
+    Thread &t = block.threads[current];
+    t.product_groups.push_back(std::move(t.uncommitted_products));
+    t.uncommitted_products.clear();
+}
+
+void wait_products(int groups_left)
+{
+    Thread &t = block.threads[current];
+    for (; (int)t.product_groups.size() > groups_left; t.product_groups.pop_front())
+        for (const auto &multiply : t.product_groups.front()) multiply();
+}
+
+size_t products() { return product_count; }
 
 } // namespace simt

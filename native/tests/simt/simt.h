@@ -58,4 +58,23 @@ void copy_later(void *to, const void *from, size_t bytes, size_t total);
 void commit_copies();
 void wait_copies(int groups_left);
 
+/// The address of a byte of this block's shared memory, as instructions know it; and what lies there, `bytes` within one variable.
+unsigned shared_address(const void *p);
+char *shared_at(const char *who, unsigned address, size_t bytes);
+
+/// mbarrier. What is not synchronised shows in one of two launches: copies that a barrier counts happen at once in every other launch, and else when
+/// somebody waits for them; products of a warpgroup the other way round.
+void barrier_init(const void *barrier, unsigned arrivals);
+void barrier_arrive(const void *barrier, size_t expected_bytes);
+void barrier_wait(const void *barrier, unsigned parity);
+void barrier_copy(const void *barrier, size_t bytes, std::function<void()> copy);
+
+/// wgmma: the calling thread's share of a product.
+void multiply_later(std::function<void()> multiply);
+void commit_products();
+void wait_products(int groups_left);
+
+/// How many shares of products there were, ever.
+size_t products();
+
 } // namespace simt

@@ -181,4 +181,110 @@ HY_PTX unsigned hy_to_tf32(float x)
     return (bits & 0x7f800000) == 0x7f800000 ? bits : (bits + 0x1000) & 0xffffe000;
 }
 
+// ---- Hopper ----
+
+/// What the tensor memory accelerator is told of a matrix.
+struct alignas(64) hy_tensor_map {
+    const uint16_t *data;
+    uint64_t columns, rows, pitch; // in elements
+    uint32_t box_rows;
+};
+
+/// Refuses what cuTensorMapEncodeTiled refuses.
+inline bool hy_tensor_map_encode(hy_tensor_map *map, const void *data, uint64_t columns, uint64_t rows, uint64_t pitch, uint32_t box_rows)
+{
+    *map = {static_cast<const uint16_t *>(data), columns, rows, pitch / 2, box_rows};
+    const uint64_t most = (uint64_t)1 << 32;
+    return (uintptr_t)data % 16 == 0 && columns > 0 && columns <= most && rows > 0 && rows <= most && pitch % 16 == 0 && pitch < (uint64_t)1 << 40 &&
+           box_rows > 0 && box_rows <= 256;
+}
+
+HY_PTX unsigned hy_shared_address(const void *p) { return simt::shared_address(p); }
+HY_PTX void hy_mbarrier_init(uint64_t *barrier, unsigned arrivals) { simt::barrier_init(barrier, arrivals); }
+HY_PTX void hy_mbarrier_fence() {}
+HY_PTX void hy_mbarrier_arrive(uint64_t *barrier) { simt::barrier_arrive(barrier, 0); }
+HY_PTX void hy_mbarrier_arrive_expect(uint64_t *barrier, unsigned bytes) { simt::barrier_arrive(barrier, bytes); }
+HY_PTX void hy_mbarrier_wait(uint64_t *barrier, unsigned parity) { simt::barrier_wait(barrier, parity); }
+
+namespace simt {
+
+/// The swizzle over 128 bytes.
+inline unsigned swizzle(unsigned address) { return address ^ (address >> 7 & 7) << 4; }
+
+inline void copy_box(unsigned to, const hy_tensor_map &map, int column, int row)
+{
+    for (int r = 0; r < (int)map.box_rows; r++)
+        for (int c = 0; c < 64; c++) {
+            const int64_t x = (int64_t)column + c, y = (int64_t)row + r;
+            const bool inside = x >= 0 && x < (int64_t)map.columns && y >= 0 && y < (int64_t)map.rows;
+            const uint16_t v = inside ? map.data[y * (int64_t)map.pitch + x] : 0;
+            memcpy(shared_at("cp.async.bulk.tensor", swizzle(to + (unsigned)(128 * r + 2 * c)), 2), &v, 2);
+        }
+}
+
+/// 16 elements of a row of an operand whose k is innermost, as its matrix descriptor says.
+template <float (*convert)(uint16_t)>
+void read_row(uint64_t descriptor, int row, float (&x)[16])
+{
+    const unsigned start = (unsigned)(descriptor & 0x3fff) << 4, stride = (unsigned)(descriptor >> 32 & 0x3fff) << 4;
+    if (descriptor >> 62 != 1) fail("wgmma: a descriptor's swizzle is %d; the emulator knows that over 128 bytes, 1", (int)(descriptor >> 62));
+    if (start & 0x380 || stride % 1024 || descriptor >> 49 & 7) fail("wgmma: an operand does not begin where the swizzle does");
+    for (int k = 0; k < 16; k += 8) {
+        const unsigned address = swizzle(start + (unsigned)row / 8 * stride + (unsigned)row % 8 * 128 + 2 * (unsigned)k);
+        const uint16_t *from = reinterpret_cast<const uint16_t *>(shared_at("wgmma", address, 16));
+        for (int e = 0; e < 8; e++) x[k + e] = convert(from[e]);
+    }
+}
+
+inline void expect_same_operands(const Lane *lanes, unsigned)
+{
+    for (int l = 1; l < warp_lanes; l++)
+        if (memcmp(lanes[l].in, lanes[0].in, 2 * sizeof(uint64_t))) fail("wgmma: lanes disagree on the descriptors");
+}
+
+/// The warp's lanes meet; each computes its own sums.
+template <float (*convert)(uint16_t), int N>
+void warpgroup_multiply(float (&c)[N][4], uint64_t a, uint64_t b)
+{
+    const uint64_t in[] = {a, b};
+    collective("wgmma", expect_same_operands, 0xffffffff, in, nullptr);
+    if (threadIdx.x / 128 * 128 + 128 > blockDim.x) fail("wgmma: the block's last %u threads are no warpgroup", blockDim.x % 128);
+    const int row = (int)threadIdx.x % 128 / 32 * 16 + lane() / 4, column = lane() % 4 * 2;
+    multiply_later([=, &c] {
+        float x[2][16], y[16];
+        for (int i = 0; i < 2; i++) read_row<convert>(a, row + 8 * i, x[i]);
+        for (int j = 0; j < 2 * N; j++) {
+            read_row<convert>(b, j / 2 * 8 + column + j % 2, y);
+            for (int i = 0; i < 2; i++) {
+                double sum = 0;
+                for (int k = 0; k < 16; k++) sum += (double)x[i][k] * y[k];
+                float &to = c[j / 2][2 * i + j % 2];
+                to = (float)(to + sum);
+            }
+        }
+    });
+}
+
+} // namespace simt
+
+HY_PTX void hy_tensor_copy(void *shared, const hy_tensor_map *map, int column, int row, uint64_t *barrier)
+{
+    const size_t bytes = (size_t)map->box_rows * 128;
+    simt::expect_shared("cp.async.bulk.tensor", shared, bytes);
+    const unsigned to = simt::shared_address(shared);
+    if (to % 128 || (uintptr_t)map % 64) simt::fail("cp.async.bulk.tensor: an address is not aligned");
+    simt::barrier_copy(barrier, bytes, [=, map = *map] { simt::copy_box(to, map, column, row); });
+}
+
+HY_PTX void hy_wgmma_fence() { __syncwarp(); }
+HY_PTX void hy_wgmma_commit() { simt::commit_products(); }
+template <int N>
+void hy_wgmma_wait() { simt::wait_products(N); }
+template <int N>
+void hy_wgmma_f16(float (&c)[N][4], uint64_t a, uint64_t b) { simt::warpgroup_multiply<hy_float_from_float16>(c, a, b); }
+template <int N>
+void hy_wgmma_bf16(float (&c)[N][4], uint64_t a, uint64_t b) { simt::warpgroup_multiply<hy_float_from_bfloat16>(c, a, b); }
+template <int N>
+void hy_wgmma_finish(float (&)[N][4]) { simt::wait_products(0); }
+
 #endif
