@@ -5,6 +5,8 @@
 //   tf32                2^-10 (1 + 2^-12) s beside that: each operand is rounded to 10 bits of fraction, (1 + 2^-11)^2 - 1
 #ifdef HY_CUDA_EMULATED
 
+#include <dlfcn.h>
+
 #include "support/parity.h"
 
 using namespace hybrid::testing;
@@ -43,15 +45,18 @@ protected:
         return t;
     }
 
+    void in_layout(int layout, int32_t dtype, int64_t m, int64_t n, int64_t k, int32_t activation, double unit = 0)
+    {
+        SCOPED_TRACE(::testing::Message() << hy_dtype_name(dtype) << " M " << m << ", N " << n << ", K " << k << ", layout " << layout);
+        Tensor y = matrix(dtype, m, n, layout & 4);
+        y.fill([] { return 0.0; });
+        expect_products({matrix(dtype, m, k, layout & 1), matrix(dtype, k, n, layout & 2), random_input(random, dtype, {n}), y}, 3, (double)k,
+                        [=](hy_device *d, const Views &t) { return hy_matmul(d, t[0], t[1], t[2], activation, t[3]); }, unit);
+    }
+
     void every_layout(int32_t dtype, int64_t m, int64_t n, int64_t k, int32_t activation, double unit = 0)
     {
-        for (int layout = 0; layout < 8 && !HasFatalFailure(); layout++) {
-            SCOPED_TRACE(::testing::Message() << hy_dtype_name(dtype) << " M " << m << ", N " << n << ", K " << k << ", layout " << layout);
-            Tensor y = matrix(dtype, m, n, layout & 4);
-            y.fill([] { return 0.0; });
-            expect_products({matrix(dtype, m, k, layout & 1), matrix(dtype, k, n, layout & 2), random_input(random, dtype, {n}), y}, 3, (double)k,
-                            [=](hy_device *d, const Views &t) { return hy_matmul(d, t[0], t[1], t[2], activation, t[3]); }, unit);
-        }
+        for (int layout = 0; layout < 8 && !HasFatalFailure(); layout++) in_layout(layout, dtype, m, n, k, activation, unit);
     }
 
     /// Tensor [a, b, c, d] with b innermost in memory.
@@ -139,6 +144,92 @@ TEST_P(CudaGemm, Float64WithoutItsTensorCores)
     ASSERT_NE(device, nullptr) << hy_last_error();
     every_layout(HY_FLOAT64, 37, 45, 51, kRelu);
     every_layout(HY_FLOAT64, 129, 257, 34, HY_NO_ACTIVATION);
+}
+
+/// The emulated Hopper. What its tests ask beside the result is whether wgmma computed it.
+class CudaHopper : public CudaGemm {
+protected:
+    size_t (*products)() = nullptr;
+
+    void SetUp() override
+    {
+        CudaGemm::SetUp();
+        if (!gpu_is_emulated()) GTEST_SKIP() << "of the emulator, whose third device is an sm_90";
+        device = gpu_device(2);
+        ASSERT_NE(device, nullptr) << hy_last_error();
+        products = reinterpret_cast<size_t (*)()>(dlsym(dlopen(HY_CUDA_EMULATED, RTLD_NOW), "simt_warpgroup_products"));
+        ASSERT_NE(products, nullptr) << dlerror();
+    }
+
+    template <typename F>
+    bool by_wgmma(F f)
+    {
+        const size_t before = products();
+        f();
+        return products() != before;
+    }
+};
+
+TEST_P(CudaHopper, WarpgroupsMultiplyMatricesWhoseKIsInnermost)
+{
+    for (int32_t dtype : {HY_FLOAT16, HY_BFLOAT16})
+        for (int layout = 0; layout < 8 && !HasFatalFailure(); layout++) {
+            const bool expected = (layout & 1) && !(layout & 2);
+            EXPECT_EQ(by_wgmma([&] { in_layout(layout, dtype, 100, 200, 490, kRelu); }), expected) << "tiles of 128 x 128, layout " << layout;
+            EXPECT_EQ(by_wgmma([&] { in_layout(layout, dtype, 129, 257, 34, HY_NO_ACTIVATION); }), expected) << "tiles of 128 x 256, layout " << layout;
+        }
+}
+
+TEST_P(CudaHopper, StagesAreUsedAgain)
+{
+    for (int32_t dtype : {HY_FLOAT16, HY_BFLOAT16}) EXPECT_TRUE(by_wgmma([&] { in_layout(5, dtype, 130, 260, 511, kRelu); }));
+}
+
+TEST_P(CudaHopper, OtherActivationsComeAfterTheSums)
+{
+    for (int32_t dtype : {HY_FLOAT16, HY_BFLOAT16}) { // one rounding more than the bound knows, the reference's of the sum; gelu's slope is at most 1.13
+        const double unit = dtype == HY_FLOAT16 ? 0x1p-10 : 0x1p-7;
+        EXPECT_TRUE(by_wgmma([&] { in_layout(1, dtype, 130, 200, 72, HY_ACTIVATION(HY_UNARY_gelu), unit); }));
+    }
+}
+
+TEST_P(CudaHopper, WhatDoesNotFitGoesTheOtherWay)
+{
+    const auto product = [&](int32_t dtype, const Tensor &a, const Tensor &b, const Tensor &y, double k) {
+        return by_wgmma([&] {
+            expect_products({a, b, y}, 2, k, [](hy_device *d, const Views &t) { return hy_matmul(d, t[0], t[1], nullptr, HY_NO_ACTIVATION, t[2]); });
+        });
+    };
+    const int32_t t = HY_BFLOAT16;
+    EXPECT_TRUE(product(t, matrix(t, 130, 64, true), matrix(t, 64, 130, false), Tensor(t, {130, 130}), 64));
+    EXPECT_FALSE(product(t, matrix(t, 64, 64, true), matrix(t, 64, 130, false), Tensor(t, {64, 130}), 64)) << "tiles of 64 x 64 are enough";
+    EXPECT_FALSE(product(HY_FLOAT32, matrix(HY_FLOAT32, 130, 64, true), matrix(HY_FLOAT32, 64, 130, false), Tensor(HY_FLOAT32, {130, 130}), 64));
+    EXPECT_FALSE(product(t, random_input(random, t, {2, 130, 64}), random_input(random, t, {2, 64, 130}), Tensor(t, {2, 130, 130}), 64)) << "a batch";
+    Tensor odd = matrix(t, 130, 64, true);
+    for (int64_t &o : odd.offsets) o++;
+    odd.randomise(random);
+    EXPECT_FALSE(product(t, odd, matrix(t, 64, 130, false), Tensor(t, {130, 130}), 64)) << "not aligned to 16 bytes";
+    device = gpu_device();
+    EXPECT_FALSE(product(t, matrix(t, 130, 64, true), matrix(t, 64, 130, false), Tensor(t, {130, 130}), 64)) << "no Hopper";
+}
+
+TEST_P(CudaHopper, ConvolutionsOfOnePixel)
+{
+    const Layer one = {2, 32, 9, 9, 72, 1, 1, {{1, 1}, {0, 0}, {1, 1}, 1, kRelu, 1}}, nine = {2, 32, 9, 9, 72, 3, 3, {{1, 1}, {1, 1}, {1, 1}, 1, kRelu, 1}};
+    for (int32_t dtype : {HY_FLOAT16, HY_BFLOAT16}) {
+        EXPECT_TRUE(by_wgmma([&] { convolution(dtype, one, true); }));
+        EXPECT_FALSE(by_wgmma([&] { convolution(dtype, nine, true); }));
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Isa, CudaHopper, ::testing::Values(tested_gpu()), isa_test_name);
+
+/// As many tiles as a card has multiprocessors, so that it takes the large ones: on Hopper those of 128 x 128 and of 128 x 256.
+TEST_P(CudaGemm, ProductsThatFillACard)
+{
+    if (gpu_is_emulated()) GTEST_SKIP() << "the emulator has two multiprocessors, and small products fill it";
+    for (int32_t dtype : kFloating)
+        for (int64_t n : {1536 - 24, 3072 - 40}) in_layout(1, dtype, 1536 - 8, n, 72, kRelu);
 }
 
 TEST_P(CudaGemm, RowsOfABatchAreOneProduct)

@@ -219,8 +219,8 @@ void describe_deadlock()
     }
     char text[256];
     snprintf(text, sizeof text,
-             "divergence: of %d threads in block (%u, %u, %u), %d wait at a barrier, %d in a collective (%s), %d at an mbarrier, %d have exited", block.size,
-             blockIdx.x, blockIdx.y, blockIdx.z, barrier, collective, name, mbarrier, block.done);
+             "divergence: of %d threads in block (%u, %u, %u), %d wait at a barrier, %d in a collective (%s), %d have exited, %d wait at an mbarrier", block.size,
+             blockIdx.x, blockIdx.y, blockIdx.z, barrier, collective, name, block.done, mbarrier);
     block.failure = text;
 }
 

@@ -275,4 +275,134 @@ TEST(Simt, MultipliesBytes)
     }
 }
 
+// ---- Hopper ----
+
+struct alignas(1024) Tile {
+    uint16_t v[8 * 512]; // 64 rows of 128 bytes
+};
+
+/// Where element (row, k) of a tile lies under the swizzle over 128 bytes: the row's eighths of 16 bytes change places by the row's number.
+int swizzled(int row, int k) { return row * 64 + ((k / 8) ^ (row % 8)) * 8 + k % 8; }
+
+constexpr uint64_t kSwizzle128 = (uint64_t)1 << 62 | (uint64_t)64 << 32 | 1 << 16;
+
+TEST(Simt, ABarrierCountsBytesThatAreCopied)
+{
+    alignas(16) uint16_t from[40 * 80]; // of a matrix of 40 x 72, rows of 160 bytes
+    for (int i = 0; i < 40 * 80; i++) from[i] = (uint16_t)i;
+    hy_tensor_map map;
+    EXPECT_FALSE(hy_tensor_map_encode(&map, from + 1, 72, 40, 160, 16));
+    EXPECT_FALSE(hy_tensor_map_encode(&map, from, 72, 40, 150, 16));
+    EXPECT_FALSE(hy_tensor_map_encode(&map, from, 72, 40, 160, 257));
+    ASSERT_TRUE(hy_tensor_map_encode(&map, from, 72, 40, 160, 16));
+    for (int order = 0; order < 2; order++) {
+        bool fine = true;
+        EXPECT_EQ(launch(64,
+                         [&] {
+                             HY_SHARED(uint64_t, full, [1]);
+                             HY_SHARED(Tile, tile, [1]);
+                             if (threadIdx.x == 0) hy_mbarrier_init(full, 2);
+                             __syncthreads();
+                             for (int phase = 0; phase < 3; phase++) { // the last box is cut at both edges
+                                 const int row = 16 * phase, column = phase == 2 ? 64 : 0;
+                                 if (threadIdx.x == 0) {
+                                     hy_mbarrier_arrive_expect(full, 2048);
+                                     hy_tensor_copy(tile, &map, column, row, full);
+                                 }
+                                 if (threadIdx.x == 40) hy_mbarrier_arrive(full);
+                                 hy_mbarrier_wait(full, (unsigned)phase % 2);
+                                 for (int e = (int)threadIdx.x; e < 16 * 64; e += 64) {
+                                     const int r = row + e / 64, c = column + e % 64;
+                                     fine = fine && tile[0].v[swizzled(e / 64, e % 64)] == (r < 40 && c < 72 ? r * 80 + c : 0);
+                                 }
+                                 __syncthreads();
+                             }
+                         }),
+                  "");
+        EXPECT_TRUE(fine);
+    }
+}
+
+template <typename H, typename Multiply>
+void expect_warpgroup_product(Multiply multiply)
+{
+    std::vector<float> a(64 * 64), b(128 * 64), c(64 * 128), late(2);
+    for (size_t i = 0; i < a.size(); i++) a[i] = (float)(i * 7 % 11) - 5;
+    for (size_t i = 0; i < b.size(); i++) b[i] = (float)(i * 5 % 13) - 6;
+    for (int order = 0; order < 2; order++) {
+        EXPECT_EQ(launch(128,
+                         [&] {
+                             HY_SHARED(Tile, tiles, [3]);
+                             H *const as = reinterpret_cast<H *>(tiles), *const bs = reinterpret_cast<H *>(tiles + 1);
+                             for (int e = (int)threadIdx.x; e < 64 * 64; e += 128) as[swizzled(e / 64, e % 64)] = H(a[(size_t)e]);
+                             for (int e = (int)threadIdx.x; e < 128 * 64; e += 128) bs[swizzled(e / 64, e % 64)] = H(b[(size_t)e]);
+                             __syncthreads();
+                             float sum[16][4] = {};
+                             for (unsigned k = 0; k < 64; k += 16)
+                                 multiply(sum, (hy_shared_address(as) + 2 * k) / 16 | kSwizzle128, (hy_shared_address(bs) + 2 * k) / 16 | kSwizzle128);
+                             if (threadIdx.x == 0) late[(size_t)order] = sum[0][0];
+                             hy_wgmma_commit();
+                             hy_wgmma_wait<0>();
+                             const int row = (int)threadIdx.x / 32 * 16 + simt::lane() / 4, column = simt::lane() % 4 * 2;
+                             for (int e = 0; e < 64; e++) c[(size_t)((row + e % 4 / 2 * 8) * 128 + e / 4 * 8 + column + e % 2)] = sum[e / 4][e % 4];
+                         }),
+                  "");
+        for (size_t i = 0; i < 64; i++)
+            for (size_t j = 0; j < 128; j++) {
+                float sum = 0;
+                for (size_t k = 0; k < 64; k++) sum += a[i * 64 + k] * b[j * 64 + k];
+                ASSERT_EQ(c[i * 128 + j], sum) << i << ", " << j;
+            }
+    }
+    EXPECT_NE(late[0], late[1]) << "sums that nobody waited for";
+}
+
+TEST(Simt, WarpgroupsMultiplyHalves) { expect_warpgroup_product<__half>([](auto &c, auto a, auto b) { hy_wgmma_f16(c, a, b); }); }
+TEST(Simt, WarpgroupsMultiplyBfloat16) { expect_warpgroup_product<__nv_bfloat16>([](auto &c, auto a, auto b) { hy_wgmma_bf16(c, a, b); }); }
+
+TEST(Simt, FindsWrongUseOfBarriersAndWarpgroups)
+{
+    const auto multiply = [](unsigned threads, uint64_t fields, unsigned shift) {
+        return launch(threads, [=] {
+            HY_SHARED(Tile, tiles, [3]);
+            memset(tiles, 0, sizeof tiles);
+            const uint64_t d = (hy_shared_address(tiles) + shift) / 16 | fields;
+            float sum[16][4] = {};
+            hy_wgmma_f16(sum, d, d);
+            hy_wgmma_commit();
+            hy_wgmma_wait<0>();
+        });
+    };
+    EXPECT_EQ(multiply(128, kSwizzle128, 32), "");
+    expect_fault(multiply(128, 0, 0), "swizzle is 0");
+    expect_fault(multiply(128, kSwizzle128, 128), "does not begin where");
+    expect_fault(multiply(128, kSwizzle128, 1024 * 20), "no shared variable");
+    expect_fault(multiply(160, kSwizzle128, 0), "no warpgroup");
+    for (int order = 0; order < 2; order++) {
+        expect_fault(launch(128,
+                            [] {
+                                HY_SHARED(Tile, tiles, [3]);
+                                memset(tiles, 0, sizeof tiles);
+                                const uint64_t d = hy_shared_address(tiles) / 16 | kSwizzle128;
+                                float sum[16][4] = {};
+                                hy_wgmma_f16(sum, d, d);
+                                hy_wgmma_commit();
+                            }),
+                     "has not waited");
+        expect_fault(launch(32,
+                            [] {
+                                HY_SHARED(uint64_t, barrier, [1]);
+                                if (threadIdx.x == 0) hy_mbarrier_init(barrier, 32);
+                                __syncthreads();
+                                if (threadIdx.x != 7) hy_mbarrier_arrive(barrier);
+                                hy_mbarrier_wait(barrier, 0);
+                            }),
+                     "32 wait at an mbarrier");
+    }
+    expect_fault(launch(1, [] {
+        HY_SHARED(uint64_t, barrier, [1]);
+        hy_mbarrier_wait(barrier, 0);
+    }), "not initialised");
+}
+
 } // namespace
