@@ -221,7 +221,12 @@ static inline bool hy_tensor_map_encode(hy_tensor_map *map, const void *data, ui
 {
     void *found = nullptr; /* of the driver, which nothing here links */
     cudaDriverEntryPointQueryResult result;
-    if (cudaGetDriverEntryPoint("cuTensorMapEncodeTiled", &found, cudaEnableDefault, &result) != cudaSuccess || !found) {
+#if CUDART_VERSION >= 12050
+    const cudaError_t error = cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &found, 12000, cudaEnableDefault, &result);
+#else
+    const cudaError_t error = cudaGetDriverEntryPoint("cuTensorMapEncodeTiled", &found, cudaEnableDefault, &result);
+#endif
+    if (error != cudaSuccess || !found) {
         (void)cudaGetLastError();
         return false;
     }
