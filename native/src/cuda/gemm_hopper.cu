@@ -10,8 +10,8 @@ static __device__ __forceinline__ void multiply(float (&c)[32][4], uint64_t a, u
 static __device__ __forceinline__ void multiply(float (&c)[16][4], uint64_t a, uint64_t b, __nv_bfloat16) { hy_wgmma_bf16(c, a, b); }
 static __device__ __forceinline__ void multiply(float (&c)[32][4], uint64_t a, uint64_t b, __nv_bfloat16) { hy_wgmma_bf16(c, a, b); }
 
-/* A matrix descriptor (PTX ISA 8.0, 9.7.14.5.1.2.2): the address, from bit 32 on the distance of groups of 8 rows, both in 16 bytes, and in bits 62 and 63
-   the swizzle over 128 bytes. The distance along k, from bit 16 on, is not used with a swizzle: 1 by convention. */
+/* A descriptor (PTX ISA 8.0, "Matrix Descriptor Format"): the address; from bit 32 on the distance of groups of 8 rows, both in 16 bytes; from bit 62 on 1,
+   the swizzle over 128 bytes. The distance along k, from bit 16 on, is not used with it: 1 by convention. */
 static __device__ __forceinline__ uint64_t describe(const char *tile)
 {
     return (uint64_t)(hy_shared_address(tile) >> 4 & 0x3fff) | (uint64_t)1 << 16 | (uint64_t)(8 * 128 >> 4) << 32 | (uint64_t)1 << 62;
@@ -125,7 +125,7 @@ bool hy_gemm_hopper_takes(hy_device *device, int32_t dtype, const hy_gemm &g)
            is_plain(g.a, g.k) && is_plain(g.b, g.k);
 }
 
-static bool describe(hy_tensor_map *map, const hy_gemm_operand &o, const char *data, uint32_t box_rows)
+static bool describe_operand(hy_tensor_map *map, const hy_gemm_operand &o, const char *data, uint32_t box_rows)
 {
     const char *const first = data + (o.outer.origin + o.depth.origin) * 2;
     return hy_tensor_map_encode(map, first, o.depth.extent, o.outer.extent, (uint64_t)o.outer.stride[0] * 2, box_rows);
@@ -136,7 +136,7 @@ static hy_status launch(hy_device *device, const char *name, const hy_gemm &g)
 {
     hy_tensor_map a, b;
     hy_cuda_use(device);
-    if (!describe(&a, g.a, g.batch.data[1], P::M) || !describe(&b, g.b, g.batch.data[2], P::N)) return HY_UNSUPPORTED;
+    if (!describe_operand(&a, g.a, g.batch.data[1], P::M) || !describe_operand(&b, g.b, g.batch.data[2], P::N)) return HY_UNSUPPORTED;
     const int64_t blocks = hy_ceil_div(g.m, P::M) * hy_ceil_div(g.n, P::N);
     return hy_cuda_launch(device, name, dim3((unsigned)blocks), dim3(P::THREADS), P::STAGES * P::STAGE + P::ALIGNMENT, hopper_kernel<P>, g, a, b);
 }

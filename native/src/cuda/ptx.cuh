@@ -207,8 +207,8 @@ HY_PTX unsigned hy_to_tf32(float x)
 }
 
 /* ---- Hopper (sm_90a), with a toolkit of 12 or later: barriers in shared memory that count bytes too, copies of a matrix's rectangles by the
-   tensor memory accelerator, and products of a warpgroup, four warps that follow a multiple of four. PTX ISA 8.0, chapters 9.7.12.15 (mbarrier),
-   9.7.8.24 (cp.async.bulk.tensor), 5.5 (tensor maps) and 9.7.14 (wgmma). ---- */
+   tensor memory accelerator, and products of a warpgroup, four warps that follow a multiple of four. Of the PTX ISA 8.0 the chapters on mbarrier,
+   cp.async.bulk.tensor, tensors and "Asynchronous Warpgroup Level Matrix Instructions". ---- */
 
 #if __CUDACC_VER_MAJOR__ >= 12
 #include <cuda.h>
