@@ -475,7 +475,7 @@ void barrier_wait(const void *barrier, unsigned parity)
 void barrier_copy(const void *barrier, size_t bytes, std::function<void()> copy)
 {
     Mbarrier &b = mbarrier_at(barrier);
-    b.copies.push_back([&b, bytes, copy] {
+    b.copies.push_back([&b, bytes, copy = std::move(copy)] {
         copy();
         b.bytes -= (long long)bytes;
     });
@@ -489,8 +489,11 @@ void barrier_copy(const void *barrier, size_t bytes, std::function<void()> copy)
 void multiply_later(std::function<void()> multiply)
 {
     product_count++;
-    if (block.reversed) multiply(), multiply = [] {};
-    block.threads[current].uncommitted_products.push_back(std::move(multiply));
+    auto &products = block.threads[current].uncommitted_products;
+    products.push_back(std::move(multiply)); // first, so that it is no leak where it fails
+    if (!block.reversed) return;
+    products.back()();
+    products.back() = [] {};
 }
 
 void commit_products()
