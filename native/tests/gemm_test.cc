@@ -157,6 +157,7 @@ TEST(Gemm, ManyBlocksAndLongReductions)
         compare_sizes(dtype, 1, 1500, 700);
         compare_sizes(dtype, 1, 700, 1500, row_major, column_major);
         compare_sizes(dtype, 1500, 1, 700, column_major);
+        compare_sizes(dtype, 1, 1031, 4111, row_major, column_major); // a matrix that is read in several streams
     }
 }
 

@@ -19,14 +19,40 @@ static real T(dot)(const real *a, const real *b, int64_t n)
     return sum;
 }
 
+/* The same of STREAMS vectors b, `stride` apart, which are read side by side. */
+static void T(dots)(const real *a, const real *b, int64_t stride, int64_t n, real *dots)
+{
+    enum { LANES = HY_TILE_VECTOR / sizeof(real) };
+    T(gemv_vec) even[STREAMS] = {{0}}, odd[STREAMS] = {{0}};
+    int64_t i = 0;
+    for (; i + 2 * LANES <= n; i += 2 * LANES) {
+        const T(gemv_vec) a0 = *(const T(gemv_vec_at) *)(a + i), a1 = *(const T(gemv_vec_at) *)(a + i + LANES);
+        for (int s = 0; s < STREAMS; s++) {
+            even[s] += a0 * *(const T(gemv_vec_at) *)(b + s * stride + i);
+            odd[s] += a1 * *(const T(gemv_vec_at) *)(b + s * stride + i + LANES);
+        }
+    }
+    for (int s = 0; s < STREAMS; s++) {
+        const T(gemv_vec) all = even[s] + odd[s];
+        dots[s] = 0;
+        for (int lane = 0; lane < LANES; lane++) dots[s] += all[lane];
+        for (int64_t k = i; k < n; k++) dots[s] += a[k] * b[s * stride + k];
+    }
+}
+
 /* B's columns are contiguous: a dot product each. */
 static void T(gemv_dots)(void *context, int64_t begin, int64_t end)
 {
     const gemv *v = context;
     const real *b = v->b, *bias = v->bias;
     real *y = v->y;
-    for (int64_t j = begin; j < end; j++)
-        y[j * v->y_stride] = T(dot)(v->x, b + j * v->b_column, v->k) + (bias ? bias[j * v->bias_stride] : 0);
+    for (int64_t j = begin, count; j < end; j += count) {
+        real sums[STREAMS];
+        count = v->streams && end - j >= STREAMS ? STREAMS : 1;
+        if (count == STREAMS) T(dots)(v->x, b + j * v->b_column, v->b_column, v->k, sums);
+        else sums[0] = T(dot)(v->x, b + j * v->b_column, v->k);
+        for (int64_t s = 0; s < count; s++) y[(j + s) * v->y_stride] = sums[s] + (bias ? bias[(j + s) * v->bias_stride] : 0);
+    }
 }
 
 /* B's rows are contiguous: sums of scaled rows, four rows a pass, over columns that stay in L1. */

@@ -8,10 +8,13 @@
 #include "cpu/blas.h"
 #include "cpu/kernels/gemm_views.h"
 #include "cpu/kernels/kernels.h"
+#include "cpu/kernels/numbers.h"
 #include "cpu/simd/tile.h"
 
 #define GEMV_COLUMNS 512         /* sums that a row pass keeps in L1 */
 #define GEMV_ELEMENTS (1 << 16)  /* of the matrix, a task */
+#define STREAMS 4                /* columns read side by side, which memory serves 1.5 times as fast as one; from the cache, one is faster … */
+#define STREAMED_BYTES (16 << 20) /* … so this is for matrices from this size on */
 
 /* ---- A vector times a matrix ---- */
 
@@ -20,6 +23,7 @@ typedef struct gemv {
     const void *x, *b, *bias;
     void *y;
     int64_t b_row, b_column, y_stride, bias_stride;
+    bool streams;
 } gemv;
 
 #define BODY "cpu/kernels/gemv_body.h"
@@ -51,6 +55,8 @@ static hy_status run_gemv(hy_device *device, int32_t dtype, gemv *v, int64_t x_s
     }
     if (v->b_row == 1) {
         int64_t grain = v->k < GEMV_ELEMENTS ? GEMV_ELEMENTS / v->k : 1;
+        v->streams = v->n * v->k * hy_dtype_size(dtype) >= STREAMED_BYTES;
+        if (v->streams) grain = hy_ceil_div(grain, STREAMS) * STREAMS;
         hy_parallel_for(v->n, grain, single ? gemv_dots_f32 : gemv_dots_f64, v);
     } else {
         hy_parallel_for(v->n, GEMV_COLUMNS, single ? gemv_rows_f32 : gemv_rows_f64, v);
