@@ -251,3 +251,13 @@ hy_status hy_check_integer(const hy_call *call, const char *what, int64_t value,
         return hy_refuse(call, HY_BAD_ARGUMENT, "%s is %lld, expected %lld or more", what, (long long)value, (long long)low);
     return hy_refuse(call, HY_BAD_ARGUMENT, "%s is %lld, expected %lld to %lld", what, (long long)value, (long long)low, (long long)high);
 }
+
+hy_status hy_check_prepared(const hy_call *call, const hy_tensor *prepared, int64_t elements)
+{
+    if (!prepared) return HY_OK;
+    HY_TRY(hy_check_ndim(call, "prepared", prepared, 1));
+    if (prepared->shape[0] >= elements && hy_is_contiguous(prepared)) return HY_OK;
+    char text[256];
+    return hy_refuse(call, HY_BAD_SHAPE, "prepared has shape %s, expected %lld or more contiguous elements", hy_format_shape(prepared, text),
+                     (long long)elements);
+}

@@ -80,6 +80,9 @@ hy_status hy_check_activation(const hy_call *call, int32_t activation);
 /** The weights of a quantised layer: packed for so many inputs and outputs, with scales and perhaps a bias (NULL) to match. */
 hy_status hy_check_quantized(const hy_call *call, const hy_tensor *packed, const hy_tensor *scale, const hy_tensor *bias, int64_t inputs, int64_t outputs);
 
+/** An operand laid out ahead, unless NULL: one axis, with room for so many elements, contiguous. */
+hy_status hy_check_prepared(const hy_call *call, const hy_tensor *prepared, int64_t elements);
+
 hy_status hy_check_axis(const hy_call *call, const hy_tensor *x, int32_t axis);
 
 /** Fails unless low <= value <= high; a NaN fails. */

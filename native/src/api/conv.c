@@ -109,12 +109,7 @@ static hy_status check_prepared(const hy_call *call, const hy_conv2d_params *p, 
     *elements = 0; /* without the slot, and in 16 bits, which are computed as float32 */
     if (!backend->conv2d) return hy_refuse_unsupported(call);
     if (backend->conv2d_prepare && (HAVE_WAYS >> w->dtype & 1)) HY_TRY(backend->conv2d_prepare(call->device, p, x, w, y, way, elements, NULL));
-    if (!prepared) return HY_OK;
-    HY_TRY(hy_check_ndim(call, "prepared", prepared, 1));
-    if (prepared->shape[0] >= *elements && hy_is_contiguous(prepared)) return HY_OK;
-    char text[256];
-    return hy_refuse(call, HY_BAD_SHAPE, "prepared has shape %s, expected %lld or more contiguous elements", hy_format_shape(prepared, text),
-                     (long long)*elements);
+    return hy_check_prepared(call, prepared, *elements);
 }
 
 hy_status hy_conv2d_prepare(hy_device *device, const hy_conv2d_params *p, const hy_tensor *x, const hy_tensor *w, const hy_tensor *y, int32_t *way,

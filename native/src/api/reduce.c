@@ -138,12 +138,7 @@ static hy_status check_prepared(const hy_call *call, const hy_tensor *b, const h
     HY_TRY(hy_check_ndim(call, "second operand", b, 2));
     if (!backend->matmul) return hy_refuse_unsupported(call);
     if (backend->matmul_prepare && hy_dtype_size(b->dtype) >= 4) HY_TRY(backend->matmul_prepare(call->device, b, elements, NULL));
-    if (!prepared) return HY_OK;
-    HY_TRY(hy_check_ndim(call, "prepared", prepared, 1));
-    if (prepared->shape[0] >= *elements && hy_is_contiguous(prepared)) return HY_OK;
-    char text[256];
-    return hy_refuse(call, HY_BAD_SHAPE, "prepared has shape %s, expected %lld or more contiguous elements", hy_format_shape(prepared, text),
-                     (long long)*elements);
+    return hy_check_prepared(call, prepared, *elements);
 }
 
 hy_status hy_matmul_prepare(hy_device *device, const hy_tensor *b, int64_t *elements, const hy_tensor *prepared)
