@@ -361,7 +361,8 @@ HY_FUNCTION double hy_log2_sizef_(float a)
     float k = hy_from_bitsf_((bits >> 23) | 0x4b000000) - (8388608.0f + 127) - tiny * 25;
     k = size == 0 ? -HUGE_VALF : k;
     k = size < HUGE_VALF ? k : size;
-    double m = (double)hy_from_bitsf_((bits & 0x007fffff) + 0x3f3504f3), s = (m - 1) / (m + 1), z = s * s;
+    double m = (double)hy_from_bitsf_((bits & 0x007fffff) + 0x3f3504f3), r = (double)(1 / (float)(m + 1));
+    double s = (m - 1) * (r * (2 - (m + 1) * r)), z = s * s; /* a step of Newton's doubles the digits of r */
     double low = 0.9617966734515485 + z * 0.5770835660048659, high = 0.41167376623771057 + z * 0.3407120415619086;
     return k + s * (2.885390081789987 + z * (low + z * z * high));
 }
