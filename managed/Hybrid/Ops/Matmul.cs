@@ -79,7 +79,7 @@ namespace Hybrid
         // One row streams the weight as it is, and many rows use what is packed for them often enough.
         static bool GainsPrepared(Tensor x, Tensor weight) =>
             x.Extents[0] is > 1 and < 256 && x.Device == weight.Device && weight.DType is DType.Float32 or DType.Float64
-            && weight.NumElements * weight.DType.Size() <= 64L << 20;
+            && weight.NumElements * weight.DType.Size() <= PreparedKernels.MostBytes;
 
         /// <summary>weightᵀ as the device multiplies with it, made once for the same elements; null where the device gains nothing.</summary>
         static unsafe Tensor? Prepare(Tensor weight, Derived<Tensor> kept)

@@ -6,7 +6,8 @@ namespace Hybrid;
 /// table and <see cref="Numerics.Exact"/> decide on the way, and the way alone on the order of the elements.</summary>
 internal sealed class PreparedKernels
 {
-    const long MostBytes = 64L << 20;
+    /// <summary>What a layer may keep beside its weight, in bytes: linear layers, too.</summary>
+    internal const long MostBytes = 64L << 20;
 
     readonly Tensor?[] byWay = new Tensor?[(int)HyConvWay.Packed + 1];
 
